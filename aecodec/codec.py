@@ -1,0 +1,149 @@
+"""Picture <-> bytes of an .aec file: the networks, the exact coding path and the container put together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aecodec import container, imageio, pretrained, tiling
+from aecodec.container import TILE_PX, Container, Header
+from aecodec.entropy import ExactEntropyModel
+from aecodec.errors import ModelError
+from aecodec.imageio import Picture
+from aecodec.networks import LATENT_STRIDE, CodecNetwork
+from aecodec.pixels import to_pixels, to_tensor
+from aecodec.rangecoder import Decoder, Encoder, TableModels
+from aecodec.tables import Tables
+
+TILE = TILE_PX // LATENT_STRIDE  # side of a tile in latent positions
+# Receptive fields, from the blocks of g_a and g_s: 76 px on either side, and 4 latent positions.
+ANALYSIS_HALO_PX = 96
+SYNTHESIS_HALO = 6
+
+
+class Codec:
+    """Encode pictures to .aec bytes and decode them.
+
+    Example:
+        codec = Codec.load()
+        data = codec.encode(imageio.read(Path("a.png").read_bytes(), "a.png"), quality=50)
+        picture = codec.decode(data)
+
+    Args:
+        network: Trained networks.
+        tables: Of the same weights file.
+        model_id: Of the same weights file, 4 bytes.
+        device: For g_a and g_s; the coding path always runs on the CPU.
+    """
+
+    def __init__(self, network: CodecNetwork, tables: Tables, model_id: bytes, device: str = "cpu") -> None:
+        self.model_id = model_id
+        self._device = device
+        self._entropy = ExactEntropyModel(network, tables)
+        self._models = TableModels(tables)
+        self._h_a = network.h_a
+        self._g_a, self._g_s = network.g_a.to(device), network.g_s.to(device)
+
+    @classmethod
+    def load(cls, device: str = "cpu", weights: Path | None = None) -> Codec:
+        """Load the shipped weights, or those of a file.
+
+        Raises:
+            WeightsError: They are missing or damaged.
+        """
+        loaded = pretrained.load("codec", weights)
+        return cls(cast(CodecNetwork, loaded.network), cast(Tables, loaded.tables), loaded.model_id, device)
+
+    def encode(self, picture: Picture, quality: float = 50.0) -> bytes:
+        """Encode a picture as an .aec file.
+
+        Args:
+            picture: Any size; gray is coded as gray. Alpha is kept exactly.
+            quality: 0 (smallest) to 100, kept in hundredths.
+
+        Raises:
+            ValueError: The quality is outside its range.
+            FormatError: The picture or its metadata is above the limits of the format.
+        """
+        if not 0 <= quality <= 100:
+            raise ValueError(f"quality {quality} is outside 0..100")
+        hundredths = round(quality * 100)
+        header = Header(picture.width, picture.height, picture.channels, picture.bit_depth, hundredths, self.model_id)
+        file = Container(
+            header,
+            tuple(self._encode_tiles(picture, hundredths)),
+            icc=picture.icc,
+            exif=picture.exif,
+            xmp=picture.xmp,
+            alpha=None if picture.alpha is None else imageio.pack_alpha(picture.alpha),
+        )
+        return container.pack(file)
+
+    def decode(self, data: bytes) -> Picture:
+        """Decode an .aec file.
+
+        Raises:
+            FormatError: It is damaged or no .aec file.
+            VersionError: It is of a later version.
+            ModelError: It was made with other weights.
+        """
+        file = container.unpack(data)
+        header = file.header
+        if header.model_id != self.model_id:
+            raise ModelError(
+                f"made with other weights ({header.model_id.hex()}, these are {self.model_id.hex()}); "
+                "decode it with the release that made it"
+            )
+        alpha = None if file.alpha is None else imageio.unpack_alpha(file.alpha, header.width, header.height)
+        pixels = self._synthesise(self._decode_tiles(file), header)
+        return Picture(pixels, alpha=alpha, icc=file.icc, exif=file.exif, xmp=file.xmp)
+
+    @torch.inference_mode()
+    def _encode_tiles(self, picture: Picture, quality: int) -> list[bytes]:
+        x = tiling.pad_to_multiple(to_tensor(picture.pixels), LATENT_STRIDE)
+        payloads = []
+        for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, ANALYSIS_HALO_PX):
+            y = self._run(self._g_a, tiling.with_halo(x, tile) - 0.5)
+            y = tiling.without_halo(y, tile, 1, LATENT_STRIDE)
+            z = self._h_a(tiling.channels_last(tiling.pad_to_multiple(y, 4)[None]))[0]
+            coder = Encoder(self._models)
+            self._entropy.code_tile(coder, quality, y.shape[1], y.shape[2], (y, z))
+            payloads.append(coder.finish())
+        return payloads
+
+    @torch.inference_mode()
+    def _decode_tiles(self, file: Container) -> Tensor:
+        """Decode all tiles to y_hat [M, ceil(H / 16), ceil(W / 16)] float32."""
+        height, width = (math.ceil(side / LATENT_STRIDE) for side in (file.header.height, file.header.width))
+        y_hat = torch.empty(self._entropy.config.latent, height, width)
+        for tile, payload in zip(tiling.tiles(height, width, TILE, 0), file.tiles, strict=True):
+            coder = Decoder(self._models, payload)
+            y_hat[:, tile.top : tile.bottom, tile.left : tile.right] = self._entropy.code_tile(
+                coder, file.header.quality_hundredths, tile.bottom - tile.top, tile.right - tile.left, None
+            )
+            coder.finish()
+        return y_hat
+
+    @torch.inference_mode()
+    def _synthesise(self, y_hat: Tensor, header: Header) -> NDArray[Any]:
+        """Run g_s tile by tile; return pixels [H, W, C] of the header's depth."""
+        dtype = np.dtype(np.uint16 if header.bit_depth == 16 else np.uint8)
+        pixels = np.empty((header.height, header.width, header.channels), dtype)
+        for tile in tiling.tiles(y_hat.shape[1], y_hat.shape[2], TILE, SYNTHESIS_HALO):
+            x_hat = self._run(self._g_s, tiling.with_halo(y_hat, tile)) + 0.5
+            x_hat = tiling.without_halo(x_hat, tile, LATENT_STRIDE)
+            top, left = tile.top * LATENT_STRIDE, tile.left * LATENT_STRIDE
+            area = pixels[top : top + x_hat.shape[1], left : left + x_hat.shape[2]]
+            area[:] = to_pixels(x_hat[:, : area.shape[0], : area.shape[1]], header.channels, dtype)
+        return pixels
+
+    def _run(self, network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """Run g_a or g_s on [C, H, W]."""
+        return network(tiling.channels_last(x[None].to(self._device)))[0].cpu()

@@ -1,0 +1,1 @@
+"""Reproduce or fine-tune the weights on a folder of pictures."""

@@ -1,0 +1,57 @@
+"""Checkpoint -> weights file: averaged weights as float16, integer tables, recipe and figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from aecodec import tables
+from aecodec.pretrained import FORMAT, TABLE_PREFIX
+from aecodec.train.loop import read_checkpoint
+
+
+def export(checkpoint: Path, output: Path) -> str:
+    """Write the weights that encode, decode and denoise load.
+
+    Args:
+        checkpoint: From a training run.
+        output: A .safetensors file. Its line in the SHA256SUMS beside it is written anew.
+
+    Returns:
+        The sha256 of the file, hexadecimal.
+
+    Raises:
+        WeightsError: The checkpoint is missing or damaged.
+    """
+    content = read_checkpoint(checkpoint)
+    kind = content["settings"]["kind"]
+    tensors = {name: value.contiguous().half() for name, value in content["ema"].items()}
+    if kind == "codec":
+        built = tables.build()
+        for field in fields(built):
+            tensors[TABLE_PREFIX + field.name] = torch.from_numpy(getattr(built, field.name))
+    metadata = {
+        "format": FORMAT,
+        "kind": kind,
+        "config": content["config"],
+        "recipe": {**content["settings"], "steps": content["step"], "total_minutes": content["seconds"] / 60},
+        "held_out": content["figures"],
+    }
+    data = save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    _list(output, digest)
+    return digest
+
+
+def _list(output: Path, digest: str) -> None:
+    sums = output.with_name("SHA256SUMS")
+    lines = sums.read_text().splitlines() if sums.exists() else []
+    lines = [line for line in lines if line.split()[1:] != [output.name]]
+    sums.write_text("\n".join(sorted([*lines, f"{digest}  {output.name}"], key=lambda s: s.split()[1])) + "\n")

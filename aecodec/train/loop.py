@@ -1,0 +1,255 @@
+"""The training loop: one for the codec and the denoiser, resumable at any moment."""
+
+from __future__ import annotations
+
+import csv
+import os
+import statistics
+import time
+from collections import deque
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from aecodec.errors import WeightsError
+from aecodec.networks import CodecNetwork, DenoiserNetwork
+from aecodec.pretrained import build
+from aecodec.train import losses
+from aecodec.train.data import Batches, Pictures, held_out_patches
+from aecodec.train.start import start_from_pca
+
+FAST_LR = 8.0  # gains and prior scales, relative to the rest: else low rates take hours to be reached
+CLIP = 2.0  # gradients are clipped at this multiple of their running median norm
+LOG_STEPS = 50
+STALL_SECONDS = 10.0  # a longer step was a paused process, not training
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; stored in the checkpoint and with the weights.
+
+    Attributes:
+        kind: "codec" or "denoiser".
+        minutes: Length of this run, cool-down included.
+        batch: Patches a step.
+        patches: Sides of the patches in pixels, growing through the run.
+        grow_at: Share of the run after which each of the later sizes begins.
+        lr: Learning rate of Adam after warm-up.
+        cooldown: Share of the run over which the learning rate falls linearly to nothing.
+        ema: Decay per step of the averaged weights.
+        seed: Of all random numbers.
+        evaluate_minutes: Between two evaluations on the held-out pictures.
+    """
+
+    kind: str
+    minutes: float
+    batch: int = 8
+    patches: tuple[int, ...] = (128, 192, 256)
+    grow_at: tuple[float, ...] = (0.6, 0.85)
+    lr: float = 1e-3
+    cooldown: float = 0.4
+    ema: float = 0.998
+    seed: int = 0
+    evaluate_minutes: float = 15.0
+
+    def lr_at(self, progress: float, step: int) -> float:
+        """Learning rate at a share of the run; the first 100 steps warm up."""
+        warm = min(1.0, (step + 1) / 100)
+        cool = min(1.0, (1 - progress) / self.cooldown) if self.cooldown else 1.0
+        return self.lr * warm * max(cool, 0.01)
+
+    def patch_at(self, progress: float) -> int:
+        """Side of the patches at a share of the run."""
+        return self.patches[sum(progress >= start for start in self.grow_at[: len(self.patches) - 1])]
+
+
+@dataclass
+class State:
+    """All that a run needs to go on where it stopped."""
+
+    model: CodecNetwork | DenoiserNetwork
+    ema: CodecNetwork | DenoiserNetwork
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0  # of training, over all runs
+
+    def save(self, path: Path, settings: Settings, figures: dict[str, float]) -> None:
+        """Write the checkpoint; the file appears whole or not at all."""
+        content = {
+            "settings": asdict(settings),
+            "config": self.model.config.to_dict(),
+            "figures": figures,
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "random": torch.get_rng_state(),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(".tmp")
+        torch.save(content, temporary)
+        os.replace(temporary, path)
+
+    def load(self, path: Path) -> None:
+        """Take over a checkpoint of the same network."""
+        content = read_checkpoint(path)
+        try:
+            self.model.load_state_dict(content["model"])
+            self.ema.load_state_dict(content["ema"])
+            self.optimizer.load_state_dict(content["optimizer"])
+        except (RuntimeError, ValueError) as error:
+            raise WeightsError(f"{path}: is a checkpoint of another network; start without --resume") from error
+        self.step, self.seconds = content["step"], content["seconds"]
+        torch.set_rng_state(content["random"])
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running code from it.
+
+    Raises:
+        WeightsError: The file is missing or no checkpoint.
+    """
+    try:
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: there is no such checkpoint") from error
+    except Exception as error:  # torch.load raises many kinds of errors on damaged files
+        raise WeightsError(f"{path}: is not a checkpoint of this program") from error
+    if (
+        not {"settings", "config", "figures", "model", "ema", "optimizer", "step", "seconds", "random"}
+        <= content.keys()
+    ):
+        raise WeightsError(f"{path}: is not a checkpoint of this program")
+    return content
+
+
+def train(
+    data: Path, checkpoint: Path, settings: Settings, held_out: list[str], resume: Path | None = None
+) -> dict[str, float]:
+    """Train for some minutes and leave a checkpoint.
+
+    Args:
+        data: Folder of pictures.
+        checkpoint: Written every few minutes and at the end; the log stands beside it as .csv.
+        settings: How to train.
+        held_out: Names of pictures that are only evaluated on.
+        resume: Checkpoint to go on from: model, averages, optimizer, step and random state.
+
+    Returns:
+        Figures of the averaged weights on the held-out pictures at the end.
+
+    Raises:
+        PictureError: There is nothing to train or evaluate on.
+        WeightsError: `resume` is missing or of another network.
+    """
+    torch.manual_seed(settings.seed)
+    pictures = Pictures(data, frozenset(held_out))
+    test_patches = held_out_patches(data, held_out, 256)
+    batches = Batches(pictures, settings.batch, settings.patches[0], settings.seed + 1000 * (resume is not None))
+    state = _start(settings, resume, iter(batches))
+    if settings.kind == "codec":
+        loss_of: Callable[..., tuple[Tensor, dict[str, float]]] = losses.codec_loss
+        evaluate: Callable[..., dict[str, float]] = losses.evaluate_codec
+    else:
+        loss_of, evaluate = losses.denoiser_loss, losses.evaluate_denoiser
+    log = Log(checkpoint.with_suffix(".csv"), append=resume is not None)
+
+    run_seconds, next_evaluation = 0.0, settings.evaluate_minutes * 60
+    norms: deque[float] = deque(maxlen=100)
+    recent: deque[dict[str, float]] = deque(maxlen=LOG_STEPS)
+    total = settings.minutes * 60
+    with tqdm(total=round(total), unit="s", desc=f"train {settings.kind}", smoothing=0) as bar:
+        stream = iter(batches)
+        while run_seconds < total:
+            began = time.monotonic()
+            progress = run_seconds / total
+            batches.size = settings.patch_at(progress)
+            figures = _step(state, next(stream), loss_of, settings.lr_at(progress, state.step), settings, norms)
+            recent.append(figures)
+            spent = time.monotonic() - began
+            if spent > STALL_SECONDS:
+                spent = STALL_SECONDS
+            run_seconds += spent
+            state.seconds += spent
+            bar.update(min(round(run_seconds), bar.total) - bar.n)
+            if state.step % LOG_STEPS == 0:
+                means = {k: statistics.fmean(r[k] for r in recent) for k in figures}
+                log.write("train", state, means)
+                bar.set_postfix({k: f"{v:.3f}" for k, v in means.items()}, refresh=False)
+            if run_seconds >= next_evaluation:
+                next_evaluation += settings.evaluate_minutes * 60
+                _pause(state, evaluate(state.ema, test_patches), checkpoint, settings, log)
+    final = evaluate(state.ema, test_patches)
+    _pause(state, final, checkpoint, settings, log)
+    return final
+
+
+def _pause(state: State, figures: dict[str, float], checkpoint: Path, settings: Settings, log: Log) -> None:
+    log.write("held-out", state, figures)
+    state.save(checkpoint, settings, figures)
+
+
+def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
+    config = read_checkpoint(resume)["config"] if resume else None
+    model = build(settings.kind, config)
+    if isinstance(model, CodecNetwork) and resume is None:
+        start_from_pca(model, torch.cat([next(batches) for _ in range(24)]))
+    model = model.to(memory_format=torch.channels_last)
+    fast = [p for name, p in model.named_parameters() if name.endswith(("log2_gain", "log2_scale"))]
+    slow = [p for name, p in model.named_parameters() if not name.endswith(("log2_gain", "log2_scale"))]
+    groups = [{"params": slow, "factor": 1.0}] + ([{"params": fast, "factor": FAST_LR}] if fast else [])
+    optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.98), foreach=True)
+    ema = deepcopy(model).requires_grad_(False)
+    state = State(model, ema, optimizer)
+    if resume:
+        state.load(resume)
+    return state
+
+
+def _step(
+    state: State,
+    x: Tensor,
+    loss_of: Callable[..., tuple[Tensor, dict[str, float]]],
+    lr: float,
+    settings: Settings,
+    norms: deque[float],
+) -> dict[str, float]:
+    for group in state.optimizer.param_groups:
+        group["lr"] = lr * group["factor"]
+    loss, figures = loss_of(state.model, x)
+    state.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    limit = CLIP * statistics.median(norms) if norms else float("inf")
+    norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit).item()
+    if norm == norm and norm != float("inf"):  # a step with a broken gradient is left out
+        norms.append(norm)
+        state.optimizer.step()
+    decay = min(settings.ema, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        torch._foreach_lerp_(list(state.ema.parameters()), list(state.model.parameters()), 1 - decay)
+    state.step += 1
+    return {"loss": loss.item(), "norm": norm, **figures}
+
+
+class Log:
+    """CSV beside the checkpoint: one row per entry, one column per figure: step, seconds, set, name, value."""
+
+    def __init__(self, path: Path, append: bool) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        if not append or not path.exists():
+            path.write_text("step,seconds,set,figure,value\n")
+
+    def write(self, kind: str, state: State, figures: dict[str, float]) -> None:
+        """Append figures of "train" or "held-out"."""
+        with self._path.open("a", newline="") as file:
+            writer = csv.writer(file)
+            for name, value in figures.items():
+                writer.writerow([state.step, round(state.seconds), kind, name, f"{value:.5g}"])

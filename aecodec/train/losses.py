@@ -1,0 +1,192 @@
+"""What is minimised: rate and distortion of the codec, the error of the denoiser."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from aecodec.layers import lower_bound, round_straight_through
+from aecodec.networks import (
+    GROUPS,
+    CodecNetwork,
+    DenoiserNetwork,
+    from_cells,
+    groups_of_pass,
+    interpolate,
+    to_cells,
+)
+
+LMBDA_RANGE = (0.0018, 0.18)  # x 255^2 x MSE in [0, 1]; quality 0 and 100
+LMBDA_BALANCE = 0.35  # each sample's loss is divided by lmbda ** this, so that no rate starves
+SCALE_BOUND = 0.11  # smallest standard deviation of a symbol
+LIKELIHOOD_BOUND = 2.0**-20
+MAX_SIGMA = 75.0  # of training noise, on the 0-255 scale
+
+
+@dataclass(frozen=True)
+class CodecOutput:
+    """Result of one pass through the float model: x_hat [B, 3, H, W], bits of y and of z [B]."""
+
+    x_hat: Tensor
+    y_bits: Tensor
+    z_bits: Tensor
+
+    def bpp_est(self) -> Tensor:
+        """Estimated bits per pixel, [B]."""
+        return (self.y_bits + self.z_bits) / (self.x_hat.shape[-1] * self.x_hat.shape[-2])
+
+
+def lmbda_of(t: Tensor) -> Tensor:
+    """Trade-off of rate against distortion at t = quality / 100."""
+    low, high = LMBDA_RANGE
+    return low * (high / low) ** t
+
+
+def gaussian_bits(value: Tensor, log2_scale: Tensor) -> Tensor:
+    """Bits of integers around a zero-mean Gaussian that is integrated over steps of one, elementwise."""
+    scale = torch.exp2(lower_bound(log2_scale, math.log2(SCALE_BOUND)))
+    magnitude = value.abs()
+    likelihood = torch.special.ndtr((0.5 - magnitude) / scale) - torch.special.ndtr((-0.5 - magnitude) / scale)
+    return -torch.log2(lower_bound(likelihood, LIKELIHOOD_BOUND))
+
+
+def run_codec(model: CodecNetwork, x: Tensor, t: Tensor, noise: bool) -> CodecOutput:
+    """Run the float model as it is trained: uniform noise for the rate, straight-through rounding for the rest.
+
+    Args:
+        model: The codec.
+        x: [B, 3, H, W] in [0, 1], H and W multiples of 64.
+        t: [B] quality / 100.
+        noise: False measures the rate on rounded values instead: an estimate of the real file.
+    """
+    y = model.g_a(x - 0.5)
+    log2_gain, log2_hyper_gain = model.gain(t), model.hyper_gain(t)
+    z = model.h_a(y) * torch.exp2(log2_hyper_gain)
+    z_rounded = round_straight_through(z)
+    z_log2_scale = model.z_log2_scale[:, None, None] + log2_hyper_gain
+    z_bits = gaussian_bits(_noisy(z) if noise else z_rounded, z_log2_scale)
+    params = model.h_s(z_rounded * torch.exp2(-log2_hyper_gain))
+    params = params + interpolate(model.quality_bias, t)[:, :, None, None]
+    y_hat, y_bits = _run_passes(model, y, params, log2_gain, noise)
+    return CodecOutput(model.g_s(y_hat) + 0.5, y_bits, z_bits.sum((1, 2, 3)))
+
+
+def _run_passes(
+    model: CodecNetwork, y: Tensor, params: Tensor, log2_gain: Tensor, noise: bool
+) -> tuple[Tensor, Tensor]:
+    cells = to_cells(y)
+    log2_gains = log2_gain.expand(-1, -1, 2, 2)
+    gains = to_cells(log2_gains)  # [B, 4, 4, M / 4, 1, 1]
+    known: Tensor | None = None
+    y_bits = torch.zeros(len(y))
+    for p in range(GROUPS):
+        mean, log2_scale = model.context[p](params, None if known is None else from_cells(known))
+        mine = (slice(None), list(range(4)), groups_of_pass(p))
+        gain = gains[mine]
+        residual = (cells[mine] - mean) * torch.exp2(gain)
+        rounded = round_straight_through(residual)
+        bits = gaussian_bits(_noisy(residual) if noise else rounded, log2_scale + gain)
+        y_bits = y_bits + bits.sum((1, 2, 3, 4))
+        decoded = mean + rounded * torch.exp2(-gain)
+        mask = torch.zeros(1, 4, GROUPS, 1, 1, 1)
+        mask[mine] = 1
+        fresh = torch.zeros_like(cells)
+        fresh[mine] = decoded
+        known = fresh if known is None else known + fresh
+    assert known is not None
+    return from_cells(known), y_bits
+
+
+def _noisy(value: Tensor) -> Tensor:
+    return value + torch.empty_like(value).uniform_(-0.5, 0.5)
+
+
+def codec_loss(model: CodecNetwork, x: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """Rate + lmbda x distortion, each sample with its own quality; returns the loss and figures for the log."""
+    # Stratified over the batch: every step sees low and high rates.
+    t = (torch.randperm(len(x)) + torch.rand(len(x))) / len(x)
+    out = run_codec(model, x, t, noise=True)
+    lmbda = lmbda_of(t)
+    mse = (out.x_hat - x).square().mean((1, 2, 3))
+    bpp = out.bpp_est()
+    loss = ((lmbda * 255**2 * mse + bpp) / lmbda**LMBDA_BALANCE).mean()
+    z_bpp = (out.z_bits / (x.shape[-1] * x.shape[-2])).mean()
+    return loss, {"bpp": bpp.mean().item(), "z_bpp": z_bpp.item(), "psnr_db": psnr(mse).mean().item()}
+
+
+@torch.no_grad()
+def evaluate_codec(model: CodecNetwork, pictures: Tensor) -> dict[str, float]:
+    """Estimated rate and PSNR of [N, 3, H, W] at four qualities."""
+    figures = {}
+    for quality in (10, 35, 60, 85):
+        bpp, psnr_db = [], []
+        for x in pictures.split(4):
+            out = run_codec(model, x, torch.full((len(x),), quality / 100), noise=False)
+            bpp.append(out.bpp_est())
+            psnr_db.append(psnr((out.x_hat.clamp(0, 1) - x).square().mean((1, 2, 3))))
+        figures[f"q{quality}_bpp"] = torch.cat(bpp).mean().item()
+        figures[f"q{quality}_psnr_db"] = torch.cat(psnr_db).mean().item()
+    return figures
+
+
+def add_noise(clean: Tensor) -> tuple[Tensor, Tensor]:
+    """Make noisy pictures: white Gaussian, signal-dependent, or none.
+
+    Args:
+        clean: [B, 3, H, W] in [0, 1].
+
+    Returns:
+        The noisy pictures, half of them clipped and rounded to 8 bits as files are, and the standard deviation of
+        the noise before that, [B, 1, H, W].
+    """
+    b = len(clean)
+    kind = torch.rand(b, 1, 1, 1)
+    level = torch.rand(b, 1, 1, 1) * MAX_SIGMA / 255
+    luma = clean.mean(1, keepdim=True)
+    # Shot + read noise: the variance is linear in the signal (Foi et al. 2008). The share is that of the read noise.
+    share = torch.rand(b, 1, 1, 1)
+    shot = level * 0.6 * (share**2 + (1 - share**2) * 2 * luma).sqrt()
+    sigma = torch.where(kind < 0.25, shot, level.expand_as(luma))
+    sigma = torch.where(kind > 0.92, torch.zeros_like(luma), sigma)
+    noisy = clean + sigma * torch.randn_like(clean)
+    as_file = torch.rand(b, 1, 1, 1) < 0.5
+    return torch.where(as_file, (noisy.clamp(0, 1) * 255).round() / 255, noisy), sigma
+
+
+def denoiser_loss(model: DenoiserNetwork, clean: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """L1 error of the picture with the true and with the estimated noise map, plus that of the map."""
+    noisy, sigma = add_noise(clean)
+    sigma_map = F.avg_pool2d(sigma, 2)
+    estimate = model.estimator(noisy - 0.5)
+    # Half of the batch is denoised with the map that a user will have, half with the true one.
+    blind = (torch.arange(len(clean)) % 2 == 0)[:, None, None, None]
+    x_hat = model.unet(noisy - 0.5, torch.where(blind, estimate, sigma_map)) + 0.5
+    # Relative error of the map, with 2 / 255 as the level below which it does not matter.
+    map_error = ((estimate - sigma_map).abs() / (sigma_map + 2 / 255)).mean()
+    loss = (x_hat - clean).abs().mean() + 0.01 * map_error
+    mse = (x_hat - clean).square().mean((1, 2, 3))
+    return loss, {"map_error": map_error.item(), "psnr_db": psnr(mse).mean().item()}
+
+
+@torch.no_grad()
+def evaluate_denoiser(model: DenoiserNetwork, pictures: Tensor) -> dict[str, float]:
+    """PSNR of [N, 3, H, W] after blind denoising of 8-bit white Gaussian noise (seed 0), and of clean input."""
+    figures = {}
+    for sigma in (0, 15, 25, 50):
+        noise = torch.randn(pictures.shape, generator=torch.Generator().manual_seed(0))
+        psnr_db = []
+        for x, n in zip(pictures.split(4), noise.split(4), strict=True):
+            noisy = ((x + n * sigma / 255).clamp(0, 1) * 255).round() / 255 - 0.5
+            x_hat = (model.unet(noisy, model.estimator(noisy)) + 0.5).clamp(0, 1)
+            psnr_db.append(psnr((x_hat - x).square().mean((1, 2, 3))))
+        figures[f"sigma{sigma}_psnr_db"] = torch.cat(psnr_db).mean().item()
+    return figures
+
+
+def psnr(mse: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB, peak 1."""
+    return -10 * torch.log10(mse.clamp(min=1e-8))
