@@ -1,9 +1,9 @@
 """The exact coding path: from the networks of the entropy model to symbols and table rows, in integers.
 
-A learned codec breaks when the decoder's probabilities differ from the encoder's in one last bit. Here nothing that leads to a
-probability is ever rounded by a float unit: activations and weights are integers held in float64, their sums stay below 2 ** 53,
-so every order of summation gives the same result, on any machine, thread count or memory layout. One loop, `code_tile`, serves both
-directions.
+A learned codec breaks when the decoder's probabilities differ from the encoder's in one last bit. Here nothing that
+leads to a probability is ever rounded by a float unit: activations and weights are integers held in float64, their sums
+stay below 2 ** 53, so every order of summation gives the same result, on any machine, thread count or memory layout.
+One loop, `code_tile`, serves both directions.
 
 Units: activations, means and log2 scales are multiples of 2 ** -10 (`FRACTION_BITS`), weights of 2 ** -14.
 """
@@ -28,7 +28,7 @@ QUALITY_STEPS = 10_000  # qualities are hundredths of 0..100
 WEIGHT_BITS = 14
 WEIGHT_LIMIT = 2.0**4  # largest weight, bias of a log2 scale or mean that the bound below allows for
 ACTIVATION_LIMIT = 2.0**22  # of the integers; 2 ** 12 in real units
-# Largest sum: 1280 products of 18 and 22 bits and a bias, 2 ** (10.4 + 18 + 22) < 2 ** 53.
+# Largest sum: 768 products of 18 and 22 bits and a bias, below 2 ** (9.6 + 18 + 22) + 2 ** 28 < 2 ** 53.
 
 
 class Coder(Protocol):
@@ -55,7 +55,7 @@ class ExactEntropyModel:
         self._exp2 = torch.from_numpy(tables.exp2).double()
         self._last_row = len(tables.half_widths) - 1
         self._h_s = _Integers(model.h_s)
-        self._passes = [_IntegerPass(p) for p in model.context]
+        self._passes = [_IntegerPass(cast(ContextPass, p)) for p in model.context]
         self._gain = _to_grid(model.gain.log2_gain)
         self._hyper_gain = _to_grid(model.hyper_gain.log2_gain)
         self._quality_bias = _to_grid(model.quality_bias)
@@ -137,7 +137,6 @@ class ExactEntropyModel:
         """2 ** x for x on the grid, by table and shift: 21 significant bits."""
         whole = torch.floor(log2 * 2.0**-FRACTION_BITS)
         fraction = (log2 - whole * 2.0**FRACTION_BITS).long()
-        # ldexp multiplies by a computed power; a power of two from integers is exact.
         return self._exp2[fraction] * _power_of_two(whole - EXP2_BITS)
 
 

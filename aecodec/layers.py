@@ -35,7 +35,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape."""
         hidden = F.leaky_relu(self.expand(self.spatial(x)), LEAKY_SLOPE)
-        return x + self.reduce(hidden)
+        out: Tensor = x + self.reduce(hidden)
+        return out
 
 
 class Down(nn.Module):
@@ -47,7 +48,8 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Halve height and width."""
-        return self.project(F.pixel_unshuffle(x, 2))
+        out: Tensor = self.project(F.pixel_unshuffle(x, 2))
+        return out
 
 
 class Up(nn.Module):
@@ -59,7 +61,8 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Double height and width."""
-        return F.pixel_shuffle(self.project(x), 2)
+        out: Tensor = F.pixel_shuffle(self.project(x), 2)
+        return out
 
 
 class _LowerBound(torch.autograd.Function):

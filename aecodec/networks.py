@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +109,7 @@ class ContextPass(nn.Module):
         self.blocks = nn.Sequential(*(Block(c.context) for _ in range(0 if first else c.context_blocks)))
         self.head = nn.Conv2d(GROUPS * c.context, GROUPS * 2 * (c.latent // GROUPS), 1, groups=GROUPS)
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(_bias(self.head))
+        nn.init.zeros_(cast(Tensor, self.head.bias))
 
     def forward(self, params: Tensor, y_hat: Tensor | None) -> tuple[Tensor, Tensor]:
         """Predict what this pass codes.
@@ -163,8 +165,8 @@ class CodecNetwork(nn.Module):
         self.h_a = HyperAnalysis(c)
         self.h_s = HyperSynthesis(c)
         self.context = ContextModel(c)
-        # From the optimum for uncorrelated coefficients at high rate: step^2 = 18 / (lambda ln 2) in 8-bit levels, at the
-        # two ends of the range of lambda that train/losses.py draws from.
+        # The optimum for uncorrelated coefficients at high rate, step^2 = 18 / (lambda ln 2) in 8-bit levels, at
+        # the two ends of the range of lambda that train/losses.py draws from.
         self.gain = GainVectors(c.latent, c.anchors, start=(1.1, 4.4))
         self.hyper_gain = GainVectors(c.hyper, c.anchors, start=(-0.5, 0.5))
         self.quality_bias = nn.Parameter(torch.zeros(c.anchors, c.context))
@@ -212,7 +214,8 @@ class DenoisingUNet(nn.Module):
 
     After FFDNet (Zhang et al. 2018) for the map and half-resolution input and DRUNet (Zhang et al. 2021) for the form,
     with depthwise blocks in place of dense ones. Without biases it is homogeneous (Mohan et al. 2020, "Robust and
-    interpretable blind image denoising via bias-free convolutional neural networks"): it works at noise levels that it never saw.
+    interpretable blind image denoising via bias-free convolutional neural networks"), so that it works at noise
+    levels that it never saw.
     """
 
     def __init__(self, config: DenoiserConfig) -> None:
@@ -220,8 +223,8 @@ class DenoisingUNet(nn.Module):
         w, n = config.widths, config.blocks
         self.head = nn.Conv2d(13, w[0], 3, padding=1, bias=False)
         self.encoders = nn.ModuleList(_blocks(c, n) for c in w)
-        self.downs = nn.ModuleList(Down(a, b, bias=False) for a, b in zip(w, w[1:], strict=False))
-        self.ups = nn.ModuleList(Up(b, a, bias=False) for a, b in zip(w, w[1:], strict=False))
+        self.downs = nn.ModuleList(Down(a, b, bias=False) for a, b in pairwise(w))
+        self.ups = nn.ModuleList(Up(b, a, bias=False) for a, b in pairwise(w))
         self.decoders = nn.ModuleList(_blocks(c, n) for c in w[:-1])
         self.tail = nn.Conv2d(w[0], 12, 3, padding=1, bias=False)
         nn.init.zeros_(self.tail.weight)
@@ -287,8 +290,3 @@ def groups_of_pass(p: int) -> list[int]:
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
     return nn.Sequential(*(Block(channels, bias=False) for _ in range(count)))
-
-
-def _bias(layer: nn.Conv2d) -> Tensor:
-    assert layer.bias is not None
-    return layer.bias

@@ -84,7 +84,7 @@ def load(kind: str, path: Path | None = None) -> Weights:
         network.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith(TABLE_PREFIX)})
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise WeightsError(f"{path}: is damaged or made by another release; install aecodec again") from error
-    network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Weights(network, tables, digest[:MODEL_ID_BYTES], metadata)
 
 
@@ -101,7 +101,7 @@ def build(kind: str, config: dict[str, Any] | None = None) -> CodecNetwork | Den
 def _verify(path: Path, digest: bytes) -> None:
     sums = path.with_name("SHA256SUMS")
     try:
-        listed = dict(reversed(line.split()) for line in sums.read_text().splitlines())
+        listed = {name: value for value, name in map(str.split, sums.read_text().splitlines())}
     except (OSError, ValueError) as error:
         raise WeightsError(f"{sums}: cannot be read; install aecodec again") from error
     if listed.get(path.name) != digest.hex():

@@ -1,6 +1,6 @@
-"""Integer symbols and table rows <-> bytes, on constriction's range coder. No networks, and no rounding of floats.
+"""Integer symbols and table rows <-> bytes, on constriction's range coder. No networks, no rounding of floats.
 
-`Encoder.code` and `Decoder.code` have the same signature, so that one loop serves both directions and they cannot drift.
+`Encoder.code` and `Decoder.code` have the same signature, so that one loop serves both directions: they cannot drift.
 """
 
 from __future__ import annotations
@@ -128,7 +128,5 @@ class Decoder:
 def _by_row(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     """Yield each row in use, in ascending order, with the positions that use it, in ascending order."""
     order = np.argsort(rows, kind="stable")
-    ends = np.cumsum(np.bincount(rows))
-    for row, (start, end) in enumerate(zip(np.r_[0, ends[:-1]], ends, strict=True)):
-        if end > start:
-            yield row, order[start:end]
+    used, starts = np.unique(rows[order], return_index=True)
+    yield from zip(used.tolist(), np.split(order, starts[1:]), strict=False)  # without rows, one empty part is left

@@ -1,8 +1,8 @@
 """Integer tables of the entropy coder: built once, at export, and shipped with the weights.
 
-All that needs erf or a power is computed here, by one machine, so that no other machine ever has to agree with it in the
-last bit. A table row is a Gaussian with a standard deviation of SCALE_BOUND * 2 ** (row / ROWS_PER_OCTAVE), integrated over
-steps of one and cut at +-half_width; one more symbol, the last, is the escape to values beyond.
+All that needs erf or a power is computed here, by one machine, so that no other machine ever has to agree with it in
+the last bit. A table row is a Gaussian with a standard deviation of SCALE_BOUND * 2 ** (row / ROWS_PER_OCTAVE),
+integrated over steps of one and cut at +-half_width; one more symbol, the last, is the escape to values beyond.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tiles with a halo: bounded memory for pictures of any size, and no seams.
 
-A network's output at a pixel depends on its input within the receptive field only. Each tile is computed with at least that much of
-its surroundings, which are then cropped away, so tiled and untiled results are equal.
+A network's output at a pixel depends on its input within the receptive field only. Each tile is computed with at
+least that much of its surroundings, which are then cropped away, so tiled and untiled results are equal.
 """
 
 from __future__ import annotations

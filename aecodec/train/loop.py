@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import statistics
 import time
 from collections import deque
@@ -51,7 +50,7 @@ class Settings:
     minutes: float
     batch: int = 8
     patches: tuple[int, ...] = (128, 192, 256)
-    grow_at: tuple[float, ...] = (0.6, 0.85)
+    grow_at: tuple[float, ...] = (0.65, 0.9)
     lr: float = 1e-3
     cooldown: float = 0.4
     ema: float = 0.998
@@ -66,7 +65,7 @@ class Settings:
 
     def patch_at(self, progress: float) -> int:
         """Side of the patches at a share of the run."""
-        return self.patches[sum(progress >= start for start in self.grow_at[: len(self.patches) - 1])]
+        return self.patches[min(sum(progress >= start for start in self.grow_at), len(self.patches) - 1)]
 
 
 @dataclass
@@ -95,7 +94,7 @@ class State:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
         torch.save(content, temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
 
     def load(self, path: Path) -> None:
         """Take over a checkpoint of the same network."""
@@ -201,7 +200,7 @@ def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
     model = build(settings.kind, config)
     if isinstance(model, CodecNetwork) and resume is None:
         start_from_pca(model, torch.cat([next(batches) for _ in range(24)]))
-    model = model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     fast = [p for name, p in model.named_parameters() if name.endswith(("log2_gain", "log2_scale"))]
     slow = [p for name, p in model.named_parameters() if not name.endswith(("log2_gain", "log2_scale"))]
     groups = [{"params": slow, "factor": 1.0}] + ([{"params": fast, "factor": FAST_LR}] if fast else [])
@@ -225,7 +224,7 @@ def _step(
         group["lr"] = lr * group["factor"]
     loss, figures = loss_of(state.model, x)
     state.optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     limit = CLIP * statistics.median(norms) if norms else float("inf")
     norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit).item()
     if norm == norm and norm != float("inf"):  # a step with a broken gradient is left out

@@ -19,10 +19,10 @@ from aecodec.networks import (
     interpolate,
     to_cells,
 )
+from aecodec.tables import SCALE_BOUND
 
 LMBDA_RANGE = (0.0018, 0.18)  # x 255^2 x MSE in [0, 1]; quality 0 and 100
 LMBDA_BALANCE = 0.35  # each sample's loss is divided by lmbda ** this, so that no rate starves
-SCALE_BOUND = 0.11  # smallest standard deviation of a symbol
 LIKELIHOOD_BOUND = 2.0**-20
 MAX_SIGMA = 75.0  # of training noise, on the 0-255 scale
 

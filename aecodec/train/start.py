@@ -7,11 +7,14 @@ begin as the identity, training starts at block-transform coding instead of at n
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecodec.networks import GROUPS, CodecNetwork, groups_of_pass, to_cells
+from aecodec.layers import Down, Up
+from aecodec.networks import GROUPS, CodecNetwork, ContextPass, groups_of_pass, to_cells
 
 EXTRA_STD = 0.05  # of the weights into channels that the linear transform leaves free
 HYPER_STD = 0.6  # of z: wider costs rate for a long time, narrower collapses to zeros
@@ -21,10 +24,8 @@ HYPER_STD = 0.6  # of z: wider costs rate for a long time, narrower collapses to
 def start_from_pca(model: CodecNetwork, x: Tensor) -> None:
     """Set g_a, g_s and the entropy model's constants from patches x [B, 3, H, W] in [0, 1]."""
     c = model.config
-    g_a, g_s = model.g_a, model.g_s
-    stages = [m for m in g_a if not isinstance(m, nn.PixelUnshuffle) and _projection(m) is not None]
-    stem, middle, deep, last = (_projection(m) for m in stages)
-    up_last, up_deep, up_middle, tail = (p for m in g_s if (p := _projection(m)) is not None)
+    stem, middle, deep, last = _projections(model.g_a)
+    up_last, up_deep, up_middle, tail = _projections(model.g_s)
 
     pixels = F.pixel_unshuffle(x - 0.5, 4)
     at_4, basis_4 = _principal(pixels, min(48, c.stem))
@@ -42,8 +43,7 @@ def start_from_pca(model: CodecNetwork, x: Tensor) -> None:
         _project(layer, basis.T)
     nn.init.zeros_(tail.weight)
     tail.weight[:, : len(basis_4), 1, 1] = basis_4.T
-    assert tail.bias is not None
-    tail.bias.zero_()
+    _bias(tail).zero_()
 
     _start_entropy_model(model, F.conv2d(at_16, mix[:, : at_16.shape[1], None, None]))
 
@@ -55,12 +55,12 @@ def _start_entropy_model(model: CodecNetwork, y: Tensor) -> None:
     for p, context_pass in enumerate(model.context):
         groups = groups_of_pass(p)
         bias = torch.stack([mean[groups], log2_scale[groups]], 1)  # [4 positions, 2, M / 4]
-        context_pass.head.bias.copy_(bias.flatten())
-    last = _projection(model.h_a[-1])
+        _bias(cast(ContextPass, context_pass).head).copy_(bias.flatten())
+    last = _projections(model.h_a)[-1]
     z = model.h_a(y)
-    assert last.bias is not None
-    last.weight.mul_(HYPER_STD / z.std((0, 2, 3))[:, None, None, None])
-    last.bias.copy_((last.bias - z.mean((0, 2, 3))) * HYPER_STD / z.std((0, 2, 3)))
+    factor = HYPER_STD / z.std((0, 2, 3))
+    last.weight.mul_(factor[:, None, None, None])
+    _bias(last).copy_((_bias(last) - z.mean((0, 2, 3))) * factor)
 
 
 def _principal(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -72,12 +72,14 @@ def _principal(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return F.conv2d(x, basis[:, :, None, None]), basis
 
 
-def _projection(module: nn.Module) -> nn.Conv2d | None:
-    """The 1x1 or 3x3 layer of a stage, None for blocks and reshapes."""
-    if isinstance(module, nn.Conv2d):
-        return module
-    inner = getattr(module, "project", None)
-    return inner if isinstance(inner, nn.Conv2d) else None
+def _projections(network: nn.Sequential) -> list[nn.Conv2d]:
+    """Return the layers between the blocks: what changes the width."""
+    layers = [layer.project if isinstance(layer, (Down, Up)) else layer for layer in network]
+    return [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+
+
+def _bias(layer: nn.Conv2d) -> Tensor:
+    return cast(Tensor, layer.bias)
 
 
 def _project(layer: nn.Conv2d, basis: Tensor) -> None:
@@ -86,5 +88,4 @@ def _project(layer: nn.Conv2d, basis: Tensor) -> None:
     nn.init.zeros_(layer.weight)
     layer.weight[rows:].normal_(std=EXTRA_STD)
     layer.weight[:rows, :columns] = basis[:, :, None, None]
-    assert layer.bias is not None
-    layer.bias.zero_()
+    _bias(layer).zero_()

@@ -1,0 +1,1 @@
+"""Rate, distortion and time beside other codecs and denoisers."""

@@ -1,0 +1,314 @@
+"""Commands: words in; files, messages and exit codes out.
+
+Data and JSON go to stdout, words to stderr. Exit codes: 0 all done or skipped, 1 something failed, 2 the
+command line makes no sense and nothing was started, 130 interrupted, 141 nobody reads stdout any more.
+
+Nothing here may load torch, numpy or Pillow before a command needs them: `--help` has to be instant.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aecodec import __version__, batch
+from aecodec.batch import Convert, Job, Naming, Result, printable
+from aecodec.cli_info import info
+from aecodec.cli_train import train
+from aecodec.errors import AecodecError, OutputError
+from aecodec.report import report
+
+if TYPE_CHECKING:
+    from aecodec.imageio import Picture
+
+
+class Commands(click.Group):
+    """The command group; turns everything that can end a run into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of their use."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+        except BrokenPipeError:
+            ctx.exit(141)
+        except AecodecError as error:
+            raise click.ClickException(str(error)) from error
+        except Exception as error:
+            if os.environ.get("AECODEC_DEBUG"):
+                raise
+            fact = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            raise click.ClickException(f"internal error ({fact}); please report it") from error
+
+
+class Finite(click.FloatRange):
+    """A number within a range that is neither NaN nor infinite."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail with one line."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `encode`, `decode` and `denoise` have in common."""
+
+    inputs: tuple[str, ...]
+    output: str | None
+    force: bool
+    strip: bool
+    as_json: bool
+    quiet: bool
+    threads: int | None
+    device: str
+
+
+def shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that all conversions share, bundled as its first argument."""
+
+    @functools.wraps(command)
+    def bundled(**values: Any) -> None:
+        shared = {name: values.pop(name) for name in Options.__dataclass_fields__}
+        command(Options(**shared), **values)
+
+    options = [
+        click.argument("inputs", nargs=-1, required=True, metavar="INPUTS..."),
+        click.option("-o", "--output", metavar="OUT", help="Output file or folder; - for stdout."),
+        click.option("--force", is_flag=True, help="Overwrite existing outputs (never an input)."),
+        click.option("--strip", is_flag=True, help="Drop EXIF, ICC profile and XMP."),
+        click.option("--json", "as_json", is_flag=True, help="Report one JSON object a line per file."),
+        click.option("--quiet", is_flag=True, help="Report failures only."),
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use."),
+        click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
+    ]
+    for decorate in reversed(options):
+        bundled = decorate(bundled)
+    return bundled
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Compress and denoise photographs with a small convolutional autoencoder.
+
+    Inputs are files, folders (read recursively, written as a mirrored tree beside them), or - for stdin.
+    Existing outputs are skipped unless --force is given. Two inputs that would become the same file are
+    refused before any work starts. Exit codes: 0 all done, 1 some failed, 2 usage.
+
+    \b
+    Examples:
+      aecodec encode photo.png
+      aecodec denoise holiday/ && aecodec encode holiday-denoised/ -o archive/
+      curl -s URL | aecodec encode - | aecodec decode - > photo.png
+    """
+
+
+@cli.command()
+@click.option("-q", "--quality", type=Finite(0, 100), default=50.0, show_default=True, help="0 smallest, 100 best.")
+@shared_options
+def encode(options: Options, quality: float) -> None:
+    """Encode pictures as .aec files.
+
+    photo.png becomes photo.aec beside it, photos/ becomes photos-encoded/. With --strip, alpha is kept.
+
+    \b
+    Examples:
+      aecodec encode photo.png -q 70
+      aecodec encode photos/ -o archive/ --json > report.jsonl
+      magick scan.tif png:- | aecodec encode - > scan.aec
+    """
+    from aecodec import imageio
+
+    def load() -> Convert:
+        from aecodec.codec import Codec
+
+        _prepare_torch(options)
+        codec = Codec.load(options.device)
+
+        def convert(data: bytes, job: Job) -> Result:
+            picture = _stripped(imageio.read(data, job.source_name), options)
+            coded = codec.encode(picture, quality=quality)
+            bpp = 8 * len(coded) / (picture.height * picture.width)
+            facts = {
+                "width": picture.width,
+                "height": picture.height,
+                "quality": quality,
+                "bpp": round(bpp, 4),
+            }
+            return Result(coded, f"{_size(len(coded))}  {bpp:.3f} bpp", facts)
+
+        return convert
+
+    def rename(source: Path, beside: bool) -> str:
+        return (source.stem if imageio.accepts(source) else source.name) + ".aec"
+
+    _run(options, Naming("-encoded", imageio.accepts, rename), load)
+
+
+@cli.command()
+@click.option("--format", "suffix", metavar="FORMAT", help="Format to write: png, jpg, webp, tiff, ...  [default: png]")
+@shared_options
+def decode(options: Options, suffix: str | None) -> None:
+    """Decode .aec files to pictures.
+
+    photo.aec becomes photo.png beside it, archive/ becomes archive-decoded/. The format is that of --format,
+    else that of the name after -o, else PNG.
+
+    \b
+    Examples:
+      aecodec decode photo.aec -o photo.tiff
+      aecodec decode archive/ -o pictures/ --format webp
+      aecodec decode photo.aec -o - | magick - -resize 50% small.png
+    """
+    from aecodec import imageio
+
+    suffix = suffix.lower().lstrip(".") if suffix is not None else None
+    try:
+        chosen = None if suffix is None else imageio.format_of(f"picture.{suffix}")
+    except OutputError as error:
+        raise click.BadParameter(f"{suffix} is no picture format that can be written; try png.") from error
+
+    def load() -> Convert:
+        from aecodec.codec import Codec
+
+        _prepare_torch(options)
+        codec = Codec.load(options.device)
+
+        def convert(data: bytes, job: Job) -> Result:
+            started = time.perf_counter()
+            format = chosen or (imageio.format_of(job.target_name) if job.target else "PNG")
+            return _picture_result(_stripped(codec.decode(data), options), format, started)
+
+        return convert
+
+    def accepts(path: Path) -> bool:
+        return path.suffix.lower() == ".aec"
+
+    def rename(source: Path, beside: bool) -> str:
+        return f"{source.stem if accepts(source) else source.name}.{suffix or 'png'}"
+
+    _run(options, Naming("-decoded", accepts, rename), load)
+
+
+@cli.command()
+@click.option("--sigma", type=Finite(0, 255), metavar="N", show_default="estimated", help="Noise level.")
+@click.option("--strength", type=Finite(min=0), default=1.0, show_default=True, help="Factor on the noise level.")
+@shared_options
+def denoise(options: Options, sigma: float | None, strength: float) -> None:
+    """Remove noise from pictures.
+
+    photo.jpg becomes photo-denoised.jpg beside it, photos/ becomes photos-denoised/ with the same names
+    inside. Formats that cannot be written become PNG; so does stdout.
+
+    \b
+    Examples:
+      aecodec denoise photo.jpg --strength 0.7
+      aecodec denoise photos/ -o clean/
+      aecodec denoise photo.jpg -o - | aecodec encode - -o photo.aec
+    """
+    from aecodec import imageio
+
+    def load() -> Convert:
+        from aecodec.denoise import Denoiser
+
+        _prepare_torch(options)
+        denoiser = Denoiser.load(options.device)
+
+        def convert(data: bytes, job: Job) -> Result:
+            started = time.perf_counter()
+            format = imageio.format_of(job.target_name) if job.target else "PNG"
+            picture = _stripped(imageio.read(data, job.source_name), options)
+            clean = denoiser.denoise(picture, sigma=sigma, strength=strength)
+            return _picture_result(clean, format, started)
+
+        return convert
+
+    def rename(source: Path, beside: bool) -> str:
+        try:
+            imageio.format_of(source.name)
+            suffix = source.suffix
+        except OutputError:
+            suffix = ".png"
+        stem = source.stem if imageio.accepts(source) else source.name
+        return f"{stem}-denoised{suffix}" if beside else f"{stem}{suffix}"
+
+    _run(options, Naming("-denoised", imageio.accepts, rename), load)
+
+
+def _prepare_torch(options: Options) -> None:
+    """Set the number of threads, and refuse a device that is not there."""
+    if options.threads is None and options.device == "cpu":
+        return
+    import torch
+
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    try:
+        torch.zeros(1, device=options.device).cpu()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        message = f"{printable(options.device)} is no device of this machine; try cpu."
+        raise click.BadParameter(message, param_hint="--device") from error
+
+
+def _stripped(picture: Picture, options: Options) -> Picture:
+    return replace(picture, icc=None, exif=None, xmp=None) if options.strip else picture
+
+
+def _picture_result(picture: Picture, format: str, started: float) -> Result:
+    from aecodec import imageio
+
+    data = imageio.write(picture, format)
+    note = f"{picture.width}x{picture.height}  {time.perf_counter() - started:.2f} s"
+    return Result(data, note, {"width": picture.width, "height": picture.height, "format": format})
+
+
+def _size(count: int) -> str:
+    """Return a number of bytes for people, in decimal units."""
+    if count < 1000:
+        return f"{count} B"
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.2f} MB"
+
+
+def _run(options: Options, naming: Naming, load: Callable[[], Convert]) -> None:
+    """Plan, convert, report, exit."""
+    try:
+        plan = batch.plan(options.inputs, options.output, naming)
+    except batch.PlanError as error:
+        raise click.UsageError(str(error)) from error
+    to_stdout = any(job.target is None for job in plan.jobs)
+    if to_stdout and sys.stdout is not None and sys.stdout.isatty():
+        raise click.UsageError("the result is binary, stdout a terminal; redirect it or name a file with -o")
+    outcomes = batch.run(plan, load, force=options.force)
+    failures = report(plan, outcomes, as_json=options.as_json, quiet=options.quiet)
+    click.get_current_context().exit(int(failures > 0))
+
+
+cli.add_command(info)
+cli.add_command(train)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the console script."""
+    cli(prog_name="aecodec")

@@ -1,0 +1,67 @@
+"""The `info` command: what an .aec file says of itself, without loading any network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from aecodec import container
+from aecodec.batch import STREAM, printable
+from aecodec.errors import AecodecError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILES...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line per file.")
+@click.pass_context
+def info(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
+    """Tell what is in .aec files, and whether they are intact.
+
+    \b
+    Examples:
+      aecodec info photo.aec
+      aecodec info --json archive/*.aec | jq -s 'map(.bytes) | add'
+    """
+    failed = False
+    for name in files:
+        try:
+            data = sys.stdin.buffer.read() if name == STREAM else Path(name).read_bytes()
+            facts = _facts(data)
+        except (AecodecError, OSError) as error:
+            reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else error
+            click.echo(f"{printable(name)}: {reason}", err=True)
+            failed = True
+            continue
+        if as_json:
+            click.echo(json.dumps({"input": name, **facts}))
+            continue
+        click.echo(printable(name))
+        for key, value in facts.items():
+            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            click.echo(f"  {key:<15}{shown}")
+    ctx.exit(int(failed))
+
+
+def _facts(data: bytes) -> dict[str, Any]:
+    """Return what an .aec file says of itself; every checksum has been verified."""
+    content = container.unpack(data)
+    header = content.header
+    chunks = {name: getattr(content, name) for name in ("icc", "exif", "xmp", "alpha")}
+    return {
+        "format_version": data[len(container.MAGIC)],
+        "width": header.width,
+        "height": header.height,
+        "mode": ("gray" if header.channels == 1 else "RGB") + (" + alpha" if content.alpha else ""),
+        "bit_depth": header.bit_depth,
+        "quality": header.quality_hundredths / 100,
+        "model_id": header.model_id.hex(),
+        "tiles": len(content.tiles),
+        "tile_bytes": sum(map(len, content.tiles)),
+        "chunk_bytes": {name: len(chunk) for name, chunk in chunks.items() if chunk is not None},
+        "bytes": len(data),
+        "bpp": round(8 * len(data) / (header.width * header.height), 4),
+    }

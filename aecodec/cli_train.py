@@ -1,0 +1,140 @@
+"""The `train` commands: make, continue and export weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_A_FILE = click.Path(dir_okay=False, path_type=Path)
+_A_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def train() -> None:
+    """Train the weights on your own pictures.
+
+    \b
+    Examples:
+      aecodec train codec --data photos/ --minutes 600 -o runs/codec.pt
+      aecodec train codec --data photos/ --minutes 60 -o runs/codec.pt --resume runs/codec.pt
+      aecodec train export runs/codec.pt -o codec.safetensors
+    """
+
+
+def _training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that both networks are trained with."""
+    options: list[Callable[[Any], Any]] = [
+        click.option("--data", type=_A_FOLDER, required=True, help="Folder of pictures, read recursively."),
+        click.option(
+            "--minutes",
+            type=click.FloatRange(min=0, min_open=True),
+            default=60.0,
+            show_default=True,
+            help="Length of the run, cool-down included.",
+        ),
+        click.option("--resume", type=_A_FILE, metavar="CKPT", help="Checkpoint to continue from."),
+        click.option("-o", "--output", "checkpoint", type=_A_FILE, required=True, help="Checkpoint to write."),
+        click.option(
+            "--held-out",
+            type=_A_FILE,
+            metavar="FILE",
+            help="List of file names to evaluate on and never to train on. Default: 32, spread over the sources.",
+        ),
+        click.option("--batch", type=click.IntRange(min=2), default=8, show_default=True, help="Patches a step."),
+        click.option(
+            "--patch",
+            type=click.IntRange(min=64),
+            multiple=True,
+            default=(128, 192, 256),
+            show_default=True,
+            help="Side of the patches in pixels, a multiple of 64; give it again for the sizes to grow to.",
+        ),
+        click.option(
+            "--cooldown",
+            type=click.FloatRange(0, 1),
+            default=0.4,
+            show_default=True,
+            help="Share of the run in which the learning rate falls to nothing; 0 for a run to be continued.",
+        ),
+        click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."),
+        click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use."),
+    ]
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command
+
+
+@train.command("codec")
+@_training_options
+def train_codec(**options: Any) -> None:
+    """Train the codec.
+
+    Leaves a checkpoint that holds all that --resume needs, and beside it a log as .csv.
+
+    \b
+    Example:
+      aecodec train codec --data photos/ --minutes 600 -o runs/codec.pt
+    """
+    _train("codec", **options)
+
+
+@train.command("denoiser")
+@_training_options
+def train_denoiser(**options: Any) -> None:
+    """Train the denoiser.
+
+    Leaves a checkpoint that holds all that --resume needs, and beside it a log as .csv.
+
+    \b
+    Example:
+      aecodec train denoiser --data photos/ --minutes 600 -o runs/denoiser.pt
+    """
+    _train("denoiser", **options)
+
+
+@train.command("export")
+@click.argument("checkpoint", type=_A_FILE)
+@click.option("-o", "--output", type=_A_FILE, required=True, help="Weights file, .safetensors.")
+def train_export(checkpoint: Path, output: Path) -> None:
+    """Export a checkpoint as the weights file that encode, decode and denoise load.
+
+    \b
+    Example:
+      aecodec train export runs/codec.pt -o weights/codec.safetensors
+    """
+    from aecodec.train.export import export
+
+    click.echo(f"{output}: sha256 {export(checkpoint, output)}", err=True)
+
+
+def _train(
+    kind: str,
+    data: Path,
+    minutes: float,
+    resume: Path | None,
+    checkpoint: Path,
+    held_out: Path | None,
+    batch: int,
+    patch: tuple[int, ...],
+    cooldown: float,
+    lr: float,
+    seed: int,
+    threads: int | None,
+) -> None:
+    if any(side % 64 for side in patch) or list(patch) != sorted(patch):
+        raise click.UsageError("--patch: give multiples of 64, from small to large")
+    import torch
+
+    from aecodec.train.data import choose_held_out
+    from aecodec.train.loop import Settings, train
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    names = held_out.read_text().split() if held_out else choose_held_out(data)
+    settings = Settings(kind=kind, minutes=minutes, batch=batch, patches=patch, lr=lr, cooldown=cooldown, seed=seed)
+    figures = train(data, checkpoint, settings, names, resume)
+    click.echo("  ".join(f"{name} {value:.4g}" for name, value in figures.items()), err=True)

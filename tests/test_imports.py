@@ -1,0 +1,79 @@
+"""The layers of the package: imports point downwards only, and help needs no torch."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+# Each module may import those named, and nothing else of the package.
+ALLOWED: dict[str, set[str]] = {
+    "__init__": set(),
+    "__main__": {"cli"},
+    "errors": set(),
+    "layers": set(),
+    "tables": set(),
+    "tiling": set(),
+    "pixels": set(),
+    "metadata": set(),
+    "container": {"errors"},
+    "imageio": {"errors", "metadata"},
+    "rangecoder": {"errors", "tables"},
+    "networks": {"layers"},
+    "entropy": {"errors", "layers", "networks", "rangecoder", "tables"},
+    "pretrained": {"errors", "networks", "tables"},
+    "codec": {
+        "container", "entropy", "errors", "imageio", "networks",
+        "pixels", "pretrained", "rangecoder", "tables", "tiling",
+    },
+    "denoise": {"imageio", "networks", "pixels", "pretrained", "tiling"},
+    "batch": {"errors"},
+    "report": {"batch"},
+    "cli_info": {"batch", "container", "errors"},
+    "cli_train": {"train.data", "train.export", "train.loop"},
+    "cli": {"batch", "cli_info", "cli_train", "codec", "denoise", "errors", "imageio", "report"},
+    "train": set(),
+    "train.data": {"errors", "imageio"},
+    "train.losses": {"layers", "networks", "tables"},
+    "train.start": {"layers", "networks"},
+    "train.loop": {"errors", "networks", "pretrained", "train", "train.data", "train.losses", "train.start"},
+    "train.export": {"tables", "pretrained", "train.loop"},
+    "bench": set(),
+    "bench.codec": {"bench.metrics", "codec", "imageio"},
+    "bench.denoise": {"bench.metrics", "denoise", "imageio"},
+    "bench.metrics": set(),
+    "bench.__main__": {"bench.codec", "bench.denoise"},
+}  # fmt: skip
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "aecodec":
+            module = node.module.removeprefix("aecodec").removeprefix(".")
+            for alias in node.names:
+                inner = f"{module}.{alias.name}".removeprefix(".")
+                is_module = any((ROOT / "aecodec" / f"{inner.replace('.', '/')}{end}").exists() for end in (".py", ""))
+                found.add(inner if is_module else module)
+        elif isinstance(node, ast.Import):
+            found |= {a.name.removeprefix("aecodec.") for a in node.names if a.name.startswith("aecodec")}
+    return found
+
+
+def test_modules_import_only_what_lies_below_them() -> None:
+    package = ROOT / "aecodec"
+    for path in sorted(package.rglob("*.py")):
+        name = ".".join(path.relative_to(package).with_suffix("").parts).removesuffix(".__init__") or "__init__"
+        assert name in ALLOWED, f"{name}: say in this table what it may import"
+        assert imports_of(path) <= ALLOWED[name], name
+
+
+def test_help_imports_no_torch_and_no_numpy() -> None:
+    code = (
+        "import sys\nfrom aecodec.cli import cli\n"
+        "try:\n    cli(['--help'])\nexcept SystemExit: pass\n"
+        "print(sorted({'torch', 'numpy', 'PIL', 'constriction', 'tqdm'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.splitlines()[-1] == "[]"

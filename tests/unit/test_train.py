@@ -1,0 +1,157 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+from aecodec.cli import cli
+from aecodec.codec import Codec
+from aecodec.denoise import Denoiser
+from aecodec.errors import PictureError, WeightsError
+from aecodec.networks import CodecConfig, CodecNetwork
+from aecodec.train.data import Batches, Pictures, choose_held_out, source_of, to_float
+from aecodec.train.loop import Settings, read_checkpoint
+from aecodec.train.losses import add_noise, gaussian_bits, run_codec
+from aecodec.train.start import start_from_pca
+from tests.conftest import photo
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Four pictures of two sources, one of them damaged, and a file that is no picture."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for n in range(3):
+        Image.fromarray(photo(280, 300, seed=n).pixels).save(folder / f"sea_{n}.png")
+    (folder / "wood_1.jpg").write_bytes(b"\xff\xd8 cut short")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+def test_patches_have_their_size_and_excluded_pictures_are_never_drawn(pictures: Path) -> None:
+    data = Pictures(pictures, frozenset(["sea_0.png"]))
+    assert [p.name for p in data.files] == ["sea_1.png", "sea_2.png", "wood_1.jpg"]
+    rng = np.random.default_rng(0)
+    assert {data.patch(rng, 128).shape for _ in range(10)} == {(128, 128, 3)}
+
+
+def test_a_damaged_picture_is_named_once_and_skipped(pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = Pictures(pictures)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        data.patch(rng, 64)
+    assert capsys.readouterr().err.count("wood_1.jpg") == 1
+
+
+def test_a_folder_without_a_readable_picture_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match="no pictures"):
+        Pictures(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(PictureError, match="none of the pictures"):
+        next(iter(Batches(Pictures(tmp_path), 2, 64, seed=0)))
+
+
+def test_batches_follow_a_change_of_size(pictures: Path) -> None:
+    batches = Batches(Pictures(pictures), 2, 64, seed=0)
+    stream = iter(batches)
+    assert next(stream).shape == (2, 3, 64, 64)
+    batches.size = 128
+    assert next(stream).shape == (2, 3, 128, 128)
+
+
+def test_held_out_pictures_are_spread_over_the_sources_and_stay_the_same(pictures: Path) -> None:
+    assert source_of(Path("a/sea_12.png")) == source_of(Path("a/sea_3.jpg"))
+    chosen = choose_held_out(pictures, 2)
+    assert {name.split("_")[0] for name in chosen} == {"sea", "wood"}
+    assert chosen == choose_held_out(pictures, 2)
+
+
+def test_gaussian_bits_are_those_of_an_integrated_gaussian() -> None:
+    values = torch.arange(-40.0, 41)
+    bits = gaussian_bits(values, torch.tensor(2.0))
+    assert torch.exp2(-bits).sum().item() == pytest.approx(1, abs=1e-3)
+    assert bits[40].item() == pytest.approx(-np.log2(0.0994764), abs=1e-3)  # erf(1 / (8 sqrt 2))
+
+
+def test_training_starts_at_block_transform_coding() -> None:
+    """Before any training the codec is a working transform coder: at high quality, pictures come back."""
+    torch.manual_seed(0)
+    model = CodecNetwork(CodecConfig(stem=48, middle=192, deep=320, hyper=16, context=32))
+    x = to_float(np.stack([photo(128, 128, seed=n).pixels for n in range(8)]))
+    start_from_pca(model, x)
+    with torch.inference_mode():
+        out = run_codec(model, x, torch.ones(8), noise=False)
+    assert (out.x_hat - x).square().mean().sqrt().item() * 255 < 8
+    assert out.bpp_est().mean().item() < 6
+
+
+def test_noise_has_the_level_that_the_map_says() -> None:
+    torch.manual_seed(0)
+    clean = torch.full((200, 3, 24, 24), 0.5)
+    noisy, sigma = add_noise(clean)
+    measured = (noisy - clean).square().mean((1, 2, 3)).sqrt()
+    expected = sigma.square().mean((1, 2, 3)).sqrt()
+    unclipped = expected < 0.12
+    assert (expected == 0).any()
+    assert (measured - expected)[unclipped].abs().max() < 0.2 * 0.12
+
+
+def test_the_schedule_warms_up_cools_down_and_grows_the_patches() -> None:
+    settings = Settings(kind="codec", minutes=1, patches=(64, 128), grow_at=(0.5, 0.9), cooldown=0.5)
+    assert settings.lr_at(0, 0) < settings.lr_at(0.1, 1000) == settings.lr_at(0.5, 1000) == settings.lr
+    assert settings.lr_at(0.75, 1000) == pytest.approx(settings.lr / 2)
+    assert [settings.patch_at(p) for p in (0, 0.5, 0.95)] == [64, 128, 128]
+
+
+def test_the_command_trains_resumes_and_exports_a_codec_that_works(pictures: Path, tmp_path: Path) -> None:
+    checkpoint, weights = tmp_path / "runs" / "a.pt", tmp_path / "a.safetensors"
+    held_out = tmp_path / "held-out.txt"
+    held_out.write_text("sea_0.png\n")
+    command = ["train", "codec", "--data", str(pictures), "--minutes", "0.01", "--batch", "2", "--patch", "64"]
+    command += ["--held-out", str(held_out), "-o", str(checkpoint)]
+    steps = []
+    for resume in ([], ["--resume", str(checkpoint)]):
+        result = CliRunner().invoke(cli, command + resume)
+        assert result.exit_code == 0, result.output
+        assert "q35_psnr_db" in result.stderr
+        content = read_checkpoint(checkpoint)
+        steps.append((content["step"], content["seconds"]))
+    assert 0 < steps[0][0] < steps[1][0]
+    assert steps[0][1] < steps[1][1]
+    assert "held-out,q60_bpp" in checkpoint.with_suffix(".csv").read_text()
+
+    result = CliRunner().invoke(cli, ["train", "export", str(checkpoint), "-o", str(weights)])
+    assert result.exit_code == 0, result.output
+    codec = Codec.load(weights=weights)
+    picture = photo(70, 90)
+    error = codec.decode(codec.encode(picture, 90)).pixels.astype(float) - picture.pixels
+    assert np.abs(error).mean() < 8
+
+
+def test_the_command_trains_and_exports_a_denoiser_that_works(pictures: Path, tmp_path: Path) -> None:
+    checkpoint, weights = tmp_path / "b.pt", tmp_path / "b.safetensors"
+    command = ["train", "denoiser", "--data", str(pictures), "--minutes", "0.01", "--batch", "2", "--patch", "64"]
+    for line in ([*command, "-o", str(checkpoint)], ["train", "export", str(checkpoint), "-o", str(weights)]):
+        result = CliRunner().invoke(cli, line)
+        assert result.exit_code == 0, result.output
+    picture = photo(50, 60)
+    clean = Denoiser.load(weights=weights).denoise(picture)
+    assert np.abs(clean.pixels.astype(float) - picture.pixels).mean() < 30
+
+
+def test_a_checkpoint_that_is_none_or_of_another_network_is_one_clear_error(pictures: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.pt"
+    broken.write_bytes(b"nothing")
+    for path, message in ((broken, "is not a checkpoint"), (tmp_path / "none.pt", "no such checkpoint")):
+        with pytest.raises(WeightsError, match=message):
+            read_checkpoint(path)
+    torch.save({"step": 1}, broken)
+    with pytest.raises(WeightsError, match="is not a checkpoint"):
+        read_checkpoint(broken)
+
+
+def test_settings_go_into_the_checkpoint() -> None:
+    assert set(dataclasses.asdict(Settings("codec", 1))) >= {"lr", "batch", "patches", "seed", "minutes"}
