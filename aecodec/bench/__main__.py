@@ -1,4 +1,4 @@
-"""`python -m aecodec.bench codec DIR` and `python -m aecodec.bench denoise DIR`: tables of figures."""
+"""`python -m aecodec.bench codec DIR` `... denoise DIR` (tables of figures) and `... crops PICTURE`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pathlib import Path
 
 import click
 
+from aecodec import imageio
 from aecodec.bench import codec as codec_bench
 from aecodec.bench import denoise as denoise_bench
+from aecodec.bench.crops import compression_strip, denoising_strip
 from aecodec.bench.metrics import bd_rate
+from aecodec.codec import Codec
+from aecodec.denoise import Denoiser
 
 _FOLDER = click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 
@@ -42,6 +46,21 @@ def codec(folder: Path) -> None:
 def denoise(folder: Path) -> None:
     """Print PSNR after denoising white Gaussian noise as tab-separated values."""
     _write(denoise_bench.measure(folder))
+
+
+@bench.command()
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--box", nargs=4, type=int, required=True, help="Left, top, right, bottom in pixels.")
+@click.option("--jpeg", type=click.IntRange(1, 95), help="Compare with a JPEG of this quality; denoise without it.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A PNG.")
+def crops(picture: Path, box: tuple[int, int, int, int], jpeg: int | None, output: Path) -> None:
+    """Write crops of a picture at 100 %, side by side."""
+    source = imageio.read(picture.read_bytes(), str(picture))
+    if jpeg is None:
+        strip = denoising_strip(Denoiser.load(), source, box)
+    else:
+        strip = compression_strip(Codec.load(), source, box, jpeg)
+    strip.save(output, optimize=True)
 
 
 def _write(rows: Sequence[codec_bench.Row] | Sequence[denoise_bench.Row]) -> None:
