@@ -24,8 +24,12 @@ def block_after(heading: str) -> str:
 
 
 def commands(group: click.Group) -> list[click.Command]:
-    nested = [commands(c) for c in group.commands.values() if isinstance(c, click.Group)]
-    return [c for c in group.commands.values() if not isinstance(c, click.Group)] + sum(nested, [])
+    """All commands below a group."""
+    return [
+        leaf
+        for command in group.commands.values()
+        for leaf in (commands(command) if isinstance(command, click.Group) else [command])
+    ]
 
 
 def test_the_commands_of_the_usage_section_run_one_after_the_other(tmp_path: Path) -> None:
