@@ -213,8 +213,20 @@ def decode(options: Options, suffix: str | None) -> None:
 
 
 @cli.command()
-@click.option("--sigma", type=Finite(0, 255), metavar="N", show_default="estimated", help="Noise level.")
-@click.option("--strength", type=Finite(min=0), default=1.0, show_default=True, help="Factor on the noise level.")
+@click.option(
+    "--sigma",
+    type=Finite(0, 255),
+    metavar="N",
+    show_default="estimated",
+    help="Standard deviation of the noise, on the scale of 0 to 255.",
+)
+@click.option(
+    "--strength",
+    type=Finite(min=0),
+    default=1.0,
+    show_default=True,
+    help="0 changes nothing, 1 is the full effect, more is stronger.",
+)
 @shared_options
 def denoise(options: Options, sigma: float | None, strength: float) -> None:
     """Remove noise from pictures.

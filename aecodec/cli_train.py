@@ -46,11 +46,11 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--batch", type=click.IntRange(min=2), default=8, show_default=True, help="Patches a step."),
         click.option(
             "--patch",
-            type=click.IntRange(min=64),
+            type=click.IntRange(min=16),
             multiple=True,
             default=(128, 192, 256),
             show_default=True,
-            help="Side of the patches in pixels, a multiple of 64; give it again for the sizes to grow to.",
+            help="Side of the patches in pixels; give it again for the sizes to grow to.",
         ),
         click.option(
             "--cooldown",
@@ -59,7 +59,13 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="Share of the run in which the learning rate falls to nothing; 0 for a run to be continued.",
         ),
-        click.option("--lr", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True),
+        click.option(
+            "--lr",
+            type=click.FloatRange(min=0, min_open=True),
+            default=1e-3,
+            show_default=True,
+            help="Learning rate of Adam after warm-up.",
+        ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use."),
     ]
@@ -125,15 +131,17 @@ def _train(
     seed: int,
     threads: int | None,
 ) -> None:
-    if any(side % 64 for side in patch) or list(patch) != sorted(patch):
-        raise click.UsageError("--patch: give multiples of 64, from small to large")
     import torch
 
+    from aecodec.networks import DENOISER_STRIDE, HYPER_STRIDE
     from aecodec.train.data import choose_held_out
     from aecodec.train.loop import Settings, train
 
     if threads is not None:
         torch.set_num_threads(threads)
+    stride = HYPER_STRIDE if kind == "codec" else DENOISER_STRIDE
+    if any(side % stride for side in patch) or list(patch) != sorted(patch):
+        raise click.UsageError(f"--patch: give multiples of {stride}, from small to large")
     names = held_out.read_text().split() if held_out else choose_held_out(data)
     settings = Settings(kind=kind, minutes=minutes, batch=batch, patches=patch, lr=lr, cooldown=cooldown, seed=seed)
     figures = train(data, checkpoint, settings, names, resume)

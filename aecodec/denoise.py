@@ -12,13 +12,12 @@ from torch import Tensor
 
 from aecodec import pretrained, tiling
 from aecodec.imageio import Picture
-from aecodec.networks import DenoiserNetwork
+from aecodec.networks import DENOISER_STRIDE, DenoiserNetwork
 from aecodec.pixels import to_pixels, to_tensor
 
 TILE_PX = 1024
 # Receptive field of the U-Net behind that of the estimator: below 92 + 36 px. A multiple of 16, as the tiles.
 HALO_PX = 128
-STRIDE = 16  # pixels per position at the deepest level
 
 
 class Denoiser:
@@ -56,7 +55,7 @@ class Denoiser:
         """
         if strength == 0:
             return picture
-        x = tiling.pad_to_multiple(to_tensor(picture.pixels), STRIDE)
+        x = tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)
         pixels = np.empty_like(picture.pixels)
         for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, HALO_PX):
             noisy = tiling.with_halo(x, tile)
@@ -70,7 +69,7 @@ class Denoiser:
     @torch.inference_mode()
     def estimate(self, picture: Picture) -> float:
         """Estimate the standard deviation of the noise, root mean square over the picture, on the 0-255 scale."""
-        x = tiling.pad_to_multiple(to_tensor(picture.pixels), STRIDE)
+        x = tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)
         total = 0.0
         for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, HALO_PX):
             sigma = self._estimate_tile(tiling.with_halo(x, tile))

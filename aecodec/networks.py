@@ -22,6 +22,7 @@ from aecodec.layers import Block, Down, Up
 
 LATENT_STRIDE = 16  # pixels per latent position
 HYPER_STRIDE = 64  # pixels per hyper-latent position
+DENOISER_STRIDE = 16  # pixels per position at the deepest level of the U-Net
 GROUPS = 4  # channel groups, positions of a 2x2 cell and passes of the context model
 PASS_ORDER = (0, 3, 1, 2)  # pass p codes group g at position g ^ PASS_ORDER[p]: diagonal neighbours first
 
@@ -165,10 +166,10 @@ class CodecNetwork(nn.Module):
         self.h_a = HyperAnalysis(c)
         self.h_s = HyperSynthesis(c)
         self.context = ContextModel(c)
-        # The optimum for uncorrelated coefficients at high rate, step^2 = 18 / (lambda ln 2) in 8-bit levels, at
-        # the two ends of the range of lambda that train/losses.py draws from.
-        self.gain = GainVectors(c.latent, c.anchors, start=(1.1, 4.4))
-        self.hyper_gain = GainVectors(c.hyper, c.anchors, start=(-0.5, 0.5))
+        # Where the gains came to rest at the two ends of the range of lambda that train/losses.py draws from; about
+        # an octave below the optimum for uncorrelated coefficients, step^2 = 18 / (lambda ln 2) in 8-bit levels.
+        self.gain = GainVectors(c.latent, c.anchors, start=(-1.0, 3.0))
+        self.hyper_gain = GainVectors(c.hyper, c.anchors, start=(-2.0, -1.0))
         self.quality_bias = nn.Parameter(torch.zeros(c.anchors, c.context))
         self.z_log2_scale = nn.Parameter(torch.full((c.hyper,), math.log2(0.6)))
 

@@ -21,10 +21,11 @@ from aecodec.networks import (
 )
 from aecodec.tables import SCALE_BOUND
 
-LMBDA_RANGE = (0.0018, 0.18)  # x 255^2 x MSE in [0, 1]; quality 0 and 100
+LMBDA_RANGE = (0.0004, 0.15)  # x 255^2 x MSE in [0, 1]; quality 0 and 100: about 0.1 and 2 bpp
 LMBDA_BALANCE = 0.35  # each sample's loss is divided by lmbda ** this, so that no rate starves
 LIKELIHOOD_BOUND = 2.0**-20
 MAX_SIGMA = 75.0  # of training noise, on the 0-255 scale
+GRAY_SHARE = 1 / 7  # of the denoiser's patches: in a gray picture all three channels have the same noise
 
 
 @dataclass(frozen=True)
@@ -133,17 +134,19 @@ def evaluate_codec(model: CodecNetwork, pictures: Tensor) -> dict[str, float]:
     return figures
 
 
-def add_noise(clean: Tensor) -> tuple[Tensor, Tensor]:
-    """Make noisy pictures: white Gaussian, signal-dependent, or none.
+def add_noise(clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Make pairs of noisy and clean pictures: white Gaussian noise, signal-dependent, or none.
 
     Args:
         clean: [B, 3, H, W] in [0, 1].
 
     Returns:
-        The noisy pictures, half of them clipped and rounded to 8 bits as files are, and the standard deviation of
-        the noise before that, [B, 1, H, W].
+        The noisy pictures, half of them clipped and rounded to 8 bits as files are; the clean ones, some of them now
+        gray, with the same noise in all channels; and the standard deviation of the noise, [B, 1, H, W].
     """
     b = len(clean)
+    gray = torch.rand(b, 1, 1, 1) < GRAY_SHARE
+    clean = torch.where(gray, clean.mean(1, keepdim=True), clean)
     kind = torch.rand(b, 1, 1, 1)
     level = torch.rand(b, 1, 1, 1) * MAX_SIGMA / 255
     luma = clean.mean(1, keepdim=True)
@@ -152,14 +155,15 @@ def add_noise(clean: Tensor) -> tuple[Tensor, Tensor]:
     shot = level * 0.6 * (share**2 + (1 - share**2) * 2 * luma).sqrt()
     sigma = torch.where(kind < 0.25, shot, level.expand_as(luma))
     sigma = torch.where(kind > 0.92, torch.zeros_like(luma), sigma)
-    noisy = clean + sigma * torch.randn_like(clean)
+    white = torch.randn_like(clean)
+    noisy = clean + sigma * torch.where(gray, white[:, :1], white)
     as_file = torch.rand(b, 1, 1, 1) < 0.5
-    return torch.where(as_file, (noisy.clamp(0, 1) * 255).round() / 255, noisy), sigma
+    return torch.where(as_file, (noisy.clamp(0, 1) * 255).round() / 255, noisy), clean, sigma
 
 
 def denoiser_loss(model: DenoiserNetwork, clean: Tensor) -> tuple[Tensor, dict[str, float]]:
     """L1 error of the picture with the true and with the estimated noise map, plus that of the map."""
-    noisy, sigma = add_noise(clean)
+    noisy, clean, sigma = add_noise(clean)
     sigma_map = F.avg_pool2d(sigma, 2)
     estimate = model.estimator(noisy - 0.5)
     # Half of the batch is denoised with the map that a user will have, half with the true one.

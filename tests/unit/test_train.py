@@ -91,7 +91,7 @@ def test_training_starts_at_block_transform_coding() -> None:
 def test_noise_has_the_level_that_the_map_says() -> None:
     torch.manual_seed(0)
     clean = torch.full((200, 3, 24, 24), 0.5)
-    noisy, sigma = add_noise(clean)
+    noisy, clean, sigma = add_noise(clean)
     measured = (noisy - clean).square().mean((1, 2, 3)).sqrt()
     expected = sigma.square().mean((1, 2, 3)).sqrt()
     unclipped = expected < 0.12
