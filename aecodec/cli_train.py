@@ -41,7 +41,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             "--held-out",
             type=_A_FILE,
             metavar="FILE",
-            help="List of file names to evaluate on and never to train on. Default: 32, spread over the sources.",
+            help="File names to evaluate on, never to train on. Default: 32 or a tenth, spread over the sources.",
         ),
         click.option("--batch", type=click.IntRange(min=2), default=8, show_default=True, help="Patches a step."),
         click.option(

@@ -61,7 +61,7 @@ def imports_of(path: Path) -> set[str]:
                 found.add(inner if is_module else module)
         elif isinstance(node, ast.Import):
             found |= {a.name.removeprefix("aecodec.") for a in node.names if a.name.startswith("aecodec")}
-    return found
+    return found - {""}
 
 
 def test_modules_import_only_what_lies_below_them() -> None:

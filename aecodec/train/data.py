@@ -40,7 +40,7 @@ class Pictures:
     def __init__(self, folder: Path, exclude: frozenset[str] = frozenset()) -> None:
         self.files = [p for p in sorted(folder.rglob("*")) if imageio.accepts(p) and p.name not in exclude]
         if not self.files:
-            raise PictureError(f"{folder}: holds no pictures to train on; name a folder with photographs")
+            raise PictureError(f"{folder}: holds no pictures to train on; name a folder with more photographs")
         sources: dict[str, list[Path]] = {}
         for path in self.files:
             sources.setdefault(source_of(path), []).append(path)
@@ -153,8 +153,11 @@ def source_of(path: Path) -> str:
     return f"{path.parent}/{re.sub(r'[-_ ]*[0-9]+$', '', path.stem)}"
 
 
-def choose_held_out(folder: Path, count: int = 32) -> list[str]:
-    """Choose names of pictures to hold out: the same at every call, spread over the sources."""
+def choose_held_out(folder: Path) -> list[str]:
+    """Choose names of pictures to hold out, the same at every call and spread over the sources.
+
+    They are 32, but no more than a tenth, and at least two.
+    """
     by_source: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if imageio.accepts(path):
@@ -163,20 +166,28 @@ def choose_held_out(folder: Path, count: int = 32) -> list[str]:
     ranked.sort(key=lambda paths: _hash(paths[0]))
     rounds = max(map(len, ranked), default=0)
     names = [paths[n].name for n in range(rounds) for paths in ranked if n < len(paths)]
-    return sorted(names[:count])
+    return sorted(names[: min(32, max(2, len(names) // 10))])
 
 
 def held_out_patches(folder: Path, names: list[str], size: int) -> Tensor:
-    """Centre crops [N, 3, size, size] of the named pictures; those smaller than that are left out."""
+    """Centre crops [N, 3, size, size] of the named pictures; damaged and smaller ones are left out.
+
+    Raises:
+        PictureError: None is left.
+    """
     wanted, crops = set(names), []
     for path in sorted(folder.rglob("*")):
         if path.name in wanted:
-            pixels = read_rgb(path)
+            try:
+                pixels = read_rgb(path)
+            except (AecodecError, OSError) as error:
+                print(f"{error}; skipped", file=sys.stderr)
+                continue
             top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
             if top >= 0 and left >= 0:
                 crops.append(pixels[top : top + size, left : left + size])
     if not crops:
-        raise PictureError(f"{folder}: none of the held-out pictures has {size} pixels a side; name others")
+        raise PictureError(f"{folder}: no held-out picture is readable and has {size} pixels a side; name others")
     return to_float(np.stack(crops))
 
 

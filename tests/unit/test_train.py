@@ -64,9 +64,9 @@ def test_batches_follow_a_change_of_size(pictures: Path) -> None:
 
 def test_held_out_pictures_are_spread_over_the_sources_and_stay_the_same(pictures: Path) -> None:
     assert source_of(Path("a/sea_12.png")) == source_of(Path("a/sea_3.jpg"))
-    chosen = choose_held_out(pictures, 2)
+    chosen = choose_held_out(pictures)
     assert {name.split("_")[0] for name in chosen} == {"sea", "wood"}
-    assert chosen == choose_held_out(pictures, 2)
+    assert chosen == choose_held_out(pictures)
 
 
 def test_gaussian_bits_are_those_of_an_integrated_gaussian() -> None:
