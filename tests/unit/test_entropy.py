@@ -81,5 +81,7 @@ def test_the_integer_path_gives_the_float_model_s_picture_and_rate(codec: Codec)
         payload_bits = 8 * (len(data) - 29)
         estimated_bits = (out.y_bits + out.z_bits).item()
         assert abs(payload_bits - estimated_bits) <= 0.01 * estimated_bits + 64
-        errors = [(p.clamp(0, 1) - x[0]).square().mean() for p in (to_tensor(codec.decode(data).pixels), out.x_hat[0])]
+        errors = [
+            (p.clamp(0, 1) - x[0]).square().mean().item() for p in (to_tensor(codec.decode(data).pixels), out.x_hat[0])
+        ]
         assert errors[0] == pytest.approx(errors[1], rel=0.01)
