@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+
+from aecodec.errors import OutputError
 
 _A_FILE = click.Path(dir_okay=False, path_type=Path)
 _A_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -114,7 +117,8 @@ def train_export(checkpoint: Path, output: Path) -> None:
     """
     from aecodec.train.export import export
 
-    click.echo(f"{output}: sha256 {export(checkpoint, output)}", err=True)
+    with _readable_errors():
+        click.echo(f"{output}: sha256 {export(checkpoint, output)}", err=True)
 
 
 def _train(
@@ -142,7 +146,17 @@ def _train(
     stride = HYPER_STRIDE if kind == "codec" else DENOISER_STRIDE
     if any(side % stride for side in patch) or list(patch) != sorted(patch):
         raise click.UsageError(f"--patch: give multiples of {stride}, from small to large")
-    names = held_out.read_text().split() if held_out else choose_held_out(data)
     settings = Settings(kind=kind, minutes=minutes, batch=batch, patches=patch, lr=lr, cooldown=cooldown, seed=seed)
-    figures = train(data, checkpoint, settings, names, resume)
+    with _readable_errors():
+        names = held_out.read_text().split() if held_out else choose_held_out(data)
+        figures = train(data, checkpoint, settings, names, resume)
     click.echo("  ".join(f"{name} {value:.4g}" for name, value in figures.items()), err=True)
+
+
+@contextlib.contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Name the file when the system refuses to read or write one."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{error.filename}: {error.strerror}; check path, permissions and space") from error

@@ -31,7 +31,7 @@ ALLOWED: dict[str, set[str]] = {
     "batch": {"errors"},
     "report": {"batch"},
     "cli_info": {"batch", "container", "errors"},
-    "cli_train": {"networks", "train.data", "train.export", "train.loop"},
+    "cli_train": {"errors", "networks", "train.data", "train.export", "train.loop"},
     "cli": {"batch", "cli_info", "cli_train", "codec", "denoise", "errors", "imageio", "report"},
     "train": set(),
     "train.data": {"errors", "imageio"},

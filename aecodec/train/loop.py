@@ -96,15 +96,11 @@ class State:
         torch.save(content, temporary)
         temporary.replace(path)
 
-    def load(self, path: Path) -> None:
-        """Take over a checkpoint of the same network."""
-        content = read_checkpoint(path)
-        try:
-            self.model.load_state_dict(content["model"])
-            self.ema.load_state_dict(content["ema"])
-            self.optimizer.load_state_dict(content["optimizer"])
-        except (RuntimeError, ValueError) as error:
-            raise WeightsError(f"{path}: is a checkpoint of another network; start without --resume") from error
+    def restore(self, content: dict[str, Any]) -> None:
+        """Take over a checkpoint."""
+        self.model.load_state_dict(content["model"])
+        self.ema.load_state_dict(content["ema"])
+        self.optimizer.load_state_dict(content["optimizer"])
         self.step, self.seconds = content["step"], content["seconds"]
         torch.set_rng_state(content["random"])
 
@@ -146,7 +142,7 @@ def train(
 
     Raises:
         PictureError: There is nothing to train or evaluate on.
-        WeightsError: `resume` is missing or of another network.
+        WeightsError: `resume` is missing, damaged or of the other network.
     """
     torch.manual_seed(settings.seed)
     pictures = Pictures(data, frozenset(held_out))
@@ -196,8 +192,10 @@ def _pause(state: State, figures: dict[str, float], checkpoint: Path, settings: 
 
 
 def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
-    config = read_checkpoint(resume)["config"] if resume else None
-    model = build(settings.kind, config)
+    content = read_checkpoint(resume) if resume else None
+    if content and content["settings"]["kind"] != settings.kind:
+        raise WeightsError(f"{resume}: is a checkpoint of the {content['settings']['kind']}; start without --resume")
+    model = build(settings.kind, content and content["config"])
     if isinstance(model, CodecNetwork) and resume is None:
         start_from_pca(model, torch.cat([next(batches) for _ in range(24)]))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -207,8 +205,8 @@ def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
     optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.98), foreach=True)
     ema = deepcopy(model).requires_grad_(False)
     state = State(model, ema, optimizer)
-    if resume:
-        state.load(resume)
+    if content:
+        state.restore(content)
     return state
 
 

@@ -148,9 +148,32 @@ def test_a_checkpoint_that_is_none_or_of_another_network_is_one_clear_error(pict
     for path, message in ((broken, "is not a checkpoint"), (tmp_path / "none.pt", "no such checkpoint")):
         with pytest.raises(WeightsError, match=message):
             read_checkpoint(path)
+    other = ["train", "denoiser", "--data", str(pictures), "--minutes", "0.01", "--batch", "2", "--patch", "64"]
+    assert CliRunner().invoke(cli, [*other, "-o", str(tmp_path / "d.pt")]).exit_code == 0
+    other[1] = "codec"
+    result = CliRunner().invoke(cli, [*other, "-o", str(tmp_path / "c.pt"), "--resume", str(tmp_path / "d.pt")])
+    assert result.exit_code == 1
+    assert "is a checkpoint of the denoiser" in result.stderr
     torch.save({"step": 1}, broken)
     with pytest.raises(WeightsError, match="is not a checkpoint"):
         read_checkpoint(broken)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_clear_error(pictures: Path) -> None:
+    command = [
+        "train",
+        "denoiser",
+        "--data",
+        str(pictures),
+        "--minutes",
+        "1",
+        "-o",
+        str(pictures / "notes.txt" / "a.pt"),
+    ]
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert "check path" in result.stderr
 
 
 def test_settings_go_into_the_checkpoint() -> None:
