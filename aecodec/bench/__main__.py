@@ -28,9 +28,10 @@ def bench() -> None:
 
 @bench.command()
 @_FOLDER
-def codec(folder: Path) -> None:
+@click.option("--quality", type=float, multiple=True, default=codec_bench.QUALITIES, help="Of aecodec; repeatable.")
+def codec(folder: Path, quality: tuple[float, ...]) -> None:
     """Print rate and distortion of real files as tab-separated values, and BD-rates against JPEG."""
-    rows = codec_bench.measure(folder)
+    rows = codec_bench.measure(folder, quality)
     _write(rows)
     curves: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
@@ -43,9 +44,10 @@ def codec(folder: Path) -> None:
 
 @bench.command()
 @_FOLDER
-def denoise(folder: Path) -> None:
+@click.option("--sigma", type=float, multiple=True, default=denoise_bench.SIGMAS, help="Of the noise; repeatable.")
+def denoise(folder: Path, sigma: tuple[float, ...]) -> None:
     """Print PSNR after denoising white Gaussian noise as tab-separated values."""
-    _write(denoise_bench.measure(folder))
+    _write(denoise_bench.measure(folder, sigma))
 
 
 @bench.command()

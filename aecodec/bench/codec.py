@@ -19,7 +19,7 @@ from aecodec.imageio import Picture
 
 JPEG_QUALITIES = tuple(range(5, 96, 5))
 WEBP_QUALITIES = (1, 5, 10, 20, 30, 40, 50, 60, 70, 75, 80, 85, 90, 95)
-QUALITIES = tuple(range(0, 101, 10))
+QUALITIES = tuple(range(0, 101, 10))  # of aecodec
 
 Encode = Callable[[Picture, float], bytes]
 Decode = Callable[[bytes], Picture]

@@ -15,6 +15,8 @@ from aecodec.bench.metrics import psnr
 from aecodec.denoise import Denoiser
 from aecodec.imageio import Picture
 
+SIGMAS = (0.0, 15.0, 25.0, 50.0)
+
 
 @dataclass(frozen=True)
 class Row:
@@ -28,7 +30,7 @@ class Row:
     seconds_per_mpx: float
 
 
-def measure(folder: Path, sigmas: Sequence[float] = (0, 15, 25, 50)) -> list[Row]:
+def measure(folder: Path, sigmas: Sequence[float] = SIGMAS) -> list[Row]:
     """Measure the shipped denoiser on all pictures of a folder; the noise of each picture has seed 0."""
     names = sorted(path for path in folder.rglob("*") if imageio.accepts(path))
     pictures = [imageio.read(path.read_bytes(), str(path)) for path in names]

@@ -33,4 +33,4 @@ def test_the_commands_print_a_row_for_each_setting(tmp_path: Path) -> None:
     assert {row[0] for row in rows[1:]} == {"aecodec", "jpeg", "webp"}
     assert "aecodec against jpeg" in result.stderr
     result = CliRunner().invoke(bench, ["denoise", str(tmp_path)])
-    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["sigma", "0", "15", "25", "50"]
+    assert [line.split("\t")[0] for line in result.stdout.splitlines()] == ["sigma", "0.0", "15.0", "25.0", "50.0"]
