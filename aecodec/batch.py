@@ -1,4 +1,4 @@
-"""Paths -> jobs -> outcomes: naming, mirrored trees, collisions and atomic writes.
+"""Paths -> jobs -> outcomes: naming, mirrored trees and collisions.
 
 `plan` decides what is read and what is written before any work starts, `run` makes one file after the
 other, and neither knows what a picture is: the conversion comes in as a function from bytes to bytes.
@@ -10,7 +10,6 @@ file appears under its name when it is whole, or not at all.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from aecodec.errors import AecodecError, OutputError
+from aecodec.files import is_device, kind_of, printable, write_atomic
 
 STREAM = "-"
 
@@ -95,11 +95,6 @@ class Outcome:
 Convert = Callable[[bytes, Job], Result]
 
 
-def printable(name: str | Path) -> str:
-    """Return a file name in which nothing can break a line, steer a terminal or fail to encode."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(name))
-
-
 def plan(inputs: Sequence[str], output: str | None, naming: Naming) -> Plan:
     """Decide which files are read and where each result goes.
 
@@ -121,11 +116,11 @@ def plan(inputs: Sequence[str], output: str | None, naming: Naming) -> Plan:
     several = len(inputs) > 1
     if STREAM in inputs:
         return _plan_stdin(several, output)
-    folders = [name for name in inputs if _kind(name) == stat.S_IFDIR]
+    folders = [name for name in inputs if kind_of(name) == stat.S_IFDIR]
     if output is not None and (several or folders):
         if output == STREAM:
             raise PlanError("stdout (-o -) takes the result of one file; give -o a folder")
-        if _kind(output) not in (0, stat.S_IFDIR):
+        if kind_of(output) not in (0, stat.S_IFDIR):
             raise PlanError(f"{printable(output)} is a file; for several inputs or a folder give -o a folder")
     roots = {name: _output_root(Path(name), output, several, naming) for name in folders}
     outputs = {os.path.realpath(root) for root in [*roots.values(), *([Path(output)] if output else [])]}
@@ -139,14 +134,6 @@ def plan(inputs: Sequence[str], output: str | None, naming: Naming) -> Plan:
     return made
 
 
-def _kind(path: str | Path) -> int:
-    """Return the S_IF... type of a file, links followed; 0 if there is none or it is out of reach."""
-    try:
-        return stat.S_IFMT(Path(path).stat().st_mode)
-    except OSError:
-        return 0
-
-
 def _plan_stdin(several: bool, output: str | None) -> Plan:
     if several:
         raise PlanError("stdin (-) cannot be mixed with other inputs; run the command once for each")
@@ -158,7 +145,7 @@ def _plan_stdin(several: bool, output: str | None) -> Plan:
 
 
 def _is_folder_name(output: str) -> bool:
-    return output.endswith(("/", os.sep)) or _kind(output) == stat.S_IFDIR
+    return output.endswith(("/", os.sep)) or kind_of(output) == stat.S_IFDIR
 
 
 def _target(source: Path, output: str | None, into_folder: bool, naming: Naming) -> Path | None:
@@ -188,7 +175,7 @@ def _plan_folder(made: Plan, folder: Path, root: Path, outputs: Collection[str],
         for name in sorted(name for name in files if not name.startswith(".")):
             source = Path(parent, name)
             # A pipe that only looks like a picture would block; a dangling link has to be reported.
-            if naming.accepts(source) and _kind(source) in (0, stat.S_IFREG):
+            if naming.accepts(source) and kind_of(source) in (0, stat.S_IFREG):
                 target = root / source.relative_to(folder).with_name(naming.rename(source, False))
                 made.jobs.append(Job(source, target))
             else:
@@ -249,21 +236,16 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _settled(job: Job, inputs: Collection[tuple[int, int] | None], force: bool) -> Outcome | None:
     """Return the outcome of a job that needs no work or must not be done."""
     source, target = job.source, job.target
-    if source is not None and not _kind(source):
+    if source is not None and not kind_of(source):
         return Outcome(job, "failed", f"{job.source_name}: no such file, or out of reach; check the path")
-    if target is None or not os.path.lexists(target) or _is_device(target):
+    if target is None or not os.path.lexists(target) or is_device(target):
         return None
-    if _kind(target) == stat.S_IFDIR:
+    if kind_of(target) == stat.S_IFDIR:
         return Outcome(job, "failed", f"{job.target_name}: is a folder; move it or choose another -o")
     identity = _identity(target)
     if identity and (identity == (source and _identity(source)) or (force and identity in inputs)):
         return Outcome(job, "failed", f"{job.target_name}: is an input and stays as it is; choose another -o")
     return None if force else Outcome(job, "skipped", "skipped, exists; --force overwrites")
-
-
-def _is_device(path: Path) -> bool:
-    """Return whether `path` is a device or a pipe: written to, never replaced."""
-    return _kind(path) not in (0, stat.S_IFREG, stat.S_IFDIR)
 
 
 def _make(job: Job, convert: Convert) -> Outcome:
@@ -314,32 +296,3 @@ def _write(job: Job, data: bytes) -> None:
         raise  # nobody reads any more: there is no point in going on
     except OSError as error:
         raise OutputError(f"<stdout>: cannot be written: {error.strerror}; give a file with -o") from error
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that it is there in full or not at all, whatever happens meanwhile.
-
-    Folders on the way are made, links are followed, and permissions are those that the umask gives to any new
-    file. A device or a pipe is written to in place.
-
-    Raises:
-        OutputError: If the system refuses: no space, no permission, a name too long.
-    """
-    real = Path(os.path.realpath(path))
-    temporary = real.parent / f".aecodec-{secrets.token_hex(8)}.tmp"
-    try:
-        if _is_device(path):
-            path.write_bytes(data)
-            return
-        real.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())  # or a crash could leave an empty file under the final name
-            temporary.replace(real)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{printable(path)}: cannot be written: {error.strerror}; try another -o") from error

@@ -9,7 +9,6 @@ Nothing here may load torch, numpy or Pillow before a command needs them: `--hel
 from __future__ import annotations
 
 import functools
-import math
 import os
 import sys
 import time
@@ -21,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aecodec import __version__, batch
-from aecodec.batch import Convert, Job, Naming, Result, printable
+from aecodec.batch import Convert, Job, Naming, Result
 from aecodec.cli_info import info
-from aecodec.cli_train import train
+from aecodec.cli_train import Finite, train
 from aecodec.errors import AecodecError, OutputError
+from aecodec.files import printable
 from aecodec.report import report
 
 if TYPE_CHECKING:
@@ -51,24 +51,15 @@ class Commands(click.Group):
             ctx.exit(141)
         except AecodecError as error:
             raise click.ClickException(str(error)) from error
+        except OSError as error:
+            # Files are opened under names of their own errors; what is left is stdout or stderr.
+            fact = error.strerror or str(error)
+            raise click.ClickException(f"<stdout>: cannot be written: {fact}; check where it goes") from error
         except Exception as error:
             if os.environ.get("AECODEC_DEBUG"):
                 raise
             fact = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
             raise click.ClickException(f"internal error ({fact}); please report it") from error
-
-
-class Finite(click.FloatRange):
-    """A number within a range that is neither NaN nor infinite."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number, or fail with one line."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
 
 
 @dataclass(frozen=True)
@@ -186,9 +177,12 @@ def decode(options: Options, suffix: str | None) -> None:
 
     suffix = suffix.lower().lstrip(".") if suffix is not None else None
     try:
+        if suffix is not None and not suffix.isalnum():
+            raise OutputError("not a suffix")
         chosen = None if suffix is None else imageio.format_of(f"picture.{suffix}")
     except OutputError as error:
-        raise click.BadParameter(f"{suffix} is no picture format that can be written; try png.") from error
+        message = f"{printable(suffix or '')} is no picture format that can be written; try png."
+        raise click.BadParameter(message, param_hint="--format") from error
 
     def load() -> Convert:
         from aecodec.codec import Codec
@@ -222,7 +216,7 @@ def decode(options: Options, suffix: str | None) -> None:
 )
 @click.option(
     "--strength",
-    type=Finite(min=0),
+    type=Finite(0, 10),
     default=1.0,
     show_default=True,
     help="0 changes nothing, 1 is the full effect, more is stronger.",
@@ -279,7 +273,7 @@ def _prepare_torch(options: Options) -> None:
         torch.set_num_threads(options.threads)
     try:
         torch.zeros(1, device=options.device).cpu()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
         message = f"{printable(options.device)} is no device of this machine; try cpu."
         raise click.BadParameter(message, param_hint="--device") from error
 

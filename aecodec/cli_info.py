@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from aecodec import container
-from aecodec.batch import STREAM, printable
-from aecodec.errors import AecodecError
+from aecodec.batch import STREAM
+from aecodec.errors import AecodecError, FormatError
+from aecodec.files import printable
 
 
 @click.command()
@@ -29,11 +30,12 @@ def info(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
     failed = False
     for name in files:
         try:
-            data = sys.stdin.buffer.read() if name == STREAM else Path(name).read_bytes()
-            facts = _facts(data)
-        except (AecodecError, OSError) as error:
-            reason = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else error
-            click.echo(f"{printable(name)}: {reason}", err=True)
+            facts = _facts(_read(name))
+        except AecodecError as error:
+            line = f"{printable(name)}: {error}"
+            click.echo(line, err=True)
+            if as_json:
+                click.echo(json.dumps({"input": name, "status": "failed", "error": line}))
             failed = True
             continue
         if as_json:
@@ -44,6 +46,17 @@ def info(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
             shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
             click.echo(f"  {key:<15}{shown}")
     ctx.exit(int(failed))
+
+
+def _read(name: str) -> bytes:
+    try:
+        if name != STREAM:
+            return Path(name).read_bytes()
+        if sys.stdin is None:
+            raise FormatError("stdin is closed; name a file")
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise FormatError(f"cannot be read: {error.strerror or error}; name an .aec file") from error
 
 
 def _facts(data: bytes) -> dict[str, Any]:

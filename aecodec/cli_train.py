@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from aecodec.errors import OutputError
+from aecodec.errors import OutputError, PictureError
+
+
+class Finite(click.FloatRange):
+    """A number within a range that is neither NaN nor infinite."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or fail with one line."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
 
 _A_FILE = click.Path(dir_okay=False, path_type=Path)
 _A_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -33,7 +48,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--data", type=_A_FOLDER, required=True, help="Folder of pictures, read recursively."),
         click.option(
             "--minutes",
-            type=click.FloatRange(min=0, min_open=True),
+            type=Finite(min=0, min_open=True),
             default=60.0,
             show_default=True,
             help="Length of the run, cool-down included.",
@@ -57,14 +72,14 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--cooldown",
-            type=click.FloatRange(0, 1),
+            type=Finite(0, 1),
             default=0.4,
             show_default=True,
             help="Share of the run in which the learning rate falls to nothing; 0 for a run to be continued.",
         ),
         click.option(
             "--lr",
-            type=click.FloatRange(min=0, min_open=True),
+            type=Finite(min=0, min_open=True),
             default=1e-3,
             show_default=True,
             help="Learning rate of Adam after warm-up.",
@@ -148,9 +163,16 @@ def _train(
         raise click.UsageError(f"--patch: give multiples of {stride}, from small to large")
     settings = Settings(kind=kind, minutes=minutes, batch=batch, patches=patch, lr=lr, cooldown=cooldown, seed=seed)
     with _readable_errors():
-        names = held_out.read_text().split() if held_out else choose_held_out(data)
+        names = _names(held_out) if held_out else choose_held_out(data)
         figures = train(data, checkpoint, settings, names, resume)
     click.echo("  ".join(f"{name} {value:.4g}" for name, value in figures.items()), err=True)
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").split()
+    except UnicodeDecodeError as error:
+        raise PictureError(f"{path}: is no list of file names; give a text file") from error
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from aecodec.pixels import to_pixels, to_tensor
 TILE_PX = 1024
 # Receptive field of the U-Net behind that of the estimator: below 92 + 36 px. A multiple of 16, as the tiles.
 HALO_PX = 128
+MAX_STRENGTH = 10
 
 
 class Denoiser:
@@ -51,8 +52,13 @@ class Denoiser:
             picture: Any size; gray stays gray.
             sigma: Standard deviation of the noise on the 0-255 scale, whatever the depth; estimated where None.
             strength: 0 returns the picture unchanged, 1 is the full effect; above 1 the noise is taken to be that
-                much stronger than it is.
+                much stronger than it is. At most 10.
+
+        Raises:
+            ValueError: Sigma or strength is outside its range.
         """
+        if not (0 <= strength <= MAX_STRENGTH and (sigma is None or 0 <= sigma <= 255)):
+            raise ValueError(f"strength {strength} or sigma {sigma} is outside 0..{MAX_STRENGTH} or 0..255")
         if strength == 0:
             return picture
         x = tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)

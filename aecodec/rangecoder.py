@@ -122,7 +122,7 @@ class Decoder:
             FormatError: Data is left over.
         """
         if not self._coder.maybe_exhausted():
-            raise FormatError("damaged: a tile holds more data than its picture; get the file again")
+            raise FormatError("damaged: a tile does not fit its picture; get the file again")
 
 
 def _by_row(rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
 import re
 import sys
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from aecodec import imageio
 from aecodec.errors import AecodecError, PictureError
+from aecodec.files import printable
 
 CACHE_BYTES = 6 * 2**30  # decoded pictures kept in memory; the rest is decoded again at each use
 MAX_DOWNSCALE = 2.0  # random downscales hide JPEG traces and give more scales of the same scene
@@ -40,7 +42,9 @@ class Pictures:
     def __init__(self, folder: Path, exclude: frozenset[str] = frozenset()) -> None:
         self.files = [p for p in sorted(folder.rglob("*")) if imageio.accepts(p) and p.name not in exclude]
         if not self.files:
-            raise PictureError(f"{folder}: holds no pictures to train on; name a folder with more photographs")
+            raise PictureError(
+                f"{folder}: holds no pictures besides those held out; name a folder with more photographs"
+            )
         sources: dict[str, list[Path]] = {}
         for path in self.files:
             sources.setdefault(source_of(path), []).append(path)
@@ -87,7 +91,7 @@ class Pictures:
         except (AecodecError, OSError) as error:
             with self._lock:
                 if path not in self._bad:
-                    print(f"{error}; skipped", file=sys.stderr)
+                    print(printable(f"{error}; skipped"), file=sys.stderr)
                 self._bad.add(path)
             return None
         with self._lock:
@@ -181,7 +185,7 @@ def held_out_patches(folder: Path, names: list[str], size: int) -> Tensor:
             try:
                 pixels = read_rgb(path)
             except (AecodecError, OSError) as error:
-                print(f"{error}; skipped", file=sys.stderr)
+                print(printable(f"{error}; skipped"), file=sys.stderr)
                 continue
             top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
             if top >= 0 and left >= 0:
@@ -192,4 +196,4 @@ def held_out_patches(folder: Path, names: list[str], size: int) -> Tensor:
 
 
 def _hash(path: Path) -> str:
-    return hashlib.sha256(path.name.encode()).hexdigest()
+    return hashlib.sha256(os.fsencode(path.name)).hexdigest()

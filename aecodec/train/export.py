@@ -11,6 +11,8 @@ import torch
 from safetensors.torch import save
 
 from aecodec import tables
+from aecodec.errors import OutputError
+from aecodec.files import write_atomic
 from aecodec.pretrained import FORMAT, TABLE_PREFIX
 from aecodec.train.loop import read_checkpoint
 
@@ -27,8 +29,11 @@ def export(checkpoint: Path, output: Path) -> str:
 
     Raises:
         WeightsError: The checkpoint is missing or damaged.
+        OutputError: The weights cannot be written, or would replace the checkpoint.
     """
     content = read_checkpoint(checkpoint)
+    if output.exists() and output.samefile(checkpoint):
+        raise OutputError(f"{output}: is the checkpoint itself; choose another -o")
     kind = content["settings"]["kind"]
     tensors = {name: value.contiguous().half() for name, value in content["ema"].items()}
     if kind == "codec":
@@ -43,8 +48,7 @@ def export(checkpoint: Path, output: Path) -> str:
         "held_out": content["figures"],
     }
     data = save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_bytes(data)
+    write_atomic(output, data)
     digest = hashlib.sha256(data).hexdigest()
     _list(output, digest)
     return digest
@@ -53,5 +57,5 @@ def export(checkpoint: Path, output: Path) -> str:
 def _list(output: Path, digest: str) -> None:
     sums = output.with_name("SHA256SUMS")
     lines = sums.read_text().splitlines() if sums.exists() else []
-    lines = [line for line in lines if line.split()[1:] != [output.name]]
-    sums.write_text("\n".join(sorted([*lines, f"{digest}  {output.name}"], key=lambda s: s.split()[1])) + "\n")
+    lines = [line for line in lines if line.split()[1:] != [output.name]] + [f"{digest}  {output.name}"]
+    write_atomic(sums, ("\n".join(lines) + "\n").encode())

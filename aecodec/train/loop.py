@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import statistics
 import time
 from collections import deque
@@ -16,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from aecodec.errors import WeightsError
+from aecodec.errors import OutputError, WeightsError
+from aecodec.files import write_atomic
 from aecodec.networks import CodecNetwork, DenoiserNetwork
 from aecodec.pretrained import build
 from aecodec.train import losses
@@ -91,10 +93,9 @@ class State:
             "seconds": self.seconds,
             "random": torch.get_rng_state(),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        torch.save(content, temporary)
-        temporary.replace(path)
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        write_atomic(path, buffer.getvalue())
 
     def restore(self, content: dict[str, Any]) -> None:
         """Take over a checkpoint."""
@@ -117,10 +118,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise WeightsError(f"{path}: there is no such checkpoint") from error
     except Exception as error:  # torch.load raises many kinds of errors on damaged files
         raise WeightsError(f"{path}: is not a checkpoint of this program") from error
-    if (
-        not {"settings", "config", "figures", "model", "ema", "optimizer", "step", "seconds", "random"}
-        <= content.keys()
-    ):
+    parts: dict[str, type] = {
+        "settings": dict,
+        "config": dict,
+        "figures": dict,
+        "model": dict,
+        "ema": dict,
+        "optimizer": dict,
+    }
+    parts |= {"step": int, "seconds": float, "random": Tensor}
+    if not isinstance(content, dict) or not all(isinstance(content.get(k), kind) for k, kind in parts.items()):
         raise WeightsError(f"{path}: is not a checkpoint of this program")
     return content
 
@@ -141,9 +148,11 @@ def train(
         Figures of the averaged weights on the held-out pictures at the end.
 
     Raises:
+        OutputError: The checkpoint exists and is not the one to go on from, or cannot be written.
         PictureError: There is nothing to train or evaluate on.
         WeightsError: `resume` is missing, damaged or of the other network.
     """
+    log_path = _log_path(checkpoint, resume)
     torch.manual_seed(settings.seed)
     pictures = Pictures(data, frozenset(held_out))
     test_patches = held_out_patches(data, held_out, 256)
@@ -154,7 +163,7 @@ def train(
         evaluate: Callable[..., dict[str, float]] = losses.evaluate_codec
     else:
         loss_of, evaluate = losses.denoiser_loss, losses.evaluate_denoiser
-    log = Log(checkpoint.with_suffix(".csv"), append=resume is not None)
+    log = Log(log_path, append=resume is not None)
 
     run_seconds, next_evaluation = 0.0, settings.evaluate_minutes * 60
     norms: deque[float] = deque(maxlen=100)
@@ -186,6 +195,18 @@ def train(
     return final
 
 
+def _log_path(checkpoint: Path, resume: Path | None) -> Path:
+    """Return where the log goes; refuse to write over the results of another run."""
+    log_path = checkpoint.with_suffix(".csv")
+    if checkpoint == log_path:
+        raise OutputError(f"{checkpoint}: is the name of the log; give the checkpoint another suffix, such as .pt")
+    goes_on = resume is not None and resume.resolve() == checkpoint.resolve()
+    for path in (checkpoint, log_path):
+        if path.exists() and not goes_on:
+            raise OutputError(f"{path}: exists; continue it with --resume {checkpoint}, or choose another -o")
+    return log_path
+
+
 def _pause(state: State, figures: dict[str, float], checkpoint: Path, settings: Settings, log: Log) -> None:
     log.write("held-out", state, figures)
     state.save(checkpoint, settings, figures)
@@ -195,7 +216,10 @@ def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
     content = read_checkpoint(resume) if resume else None
     if content and content["settings"]["kind"] != settings.kind:
         raise WeightsError(f"{resume}: is a checkpoint of the {content['settings']['kind']}; start without --resume")
-    model = build(settings.kind, content and content["config"])
+    try:
+        model = build(settings.kind, content and content["config"])
+    except TypeError as error:
+        raise WeightsError(f"{resume}: is a checkpoint of another release; start without --resume") from error
     if isinstance(model, CodecNetwork) and resume is None:
         start_from_pca(model, torch.cat([next(batches) for _ in range(24)]))
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -206,7 +230,10 @@ def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
     ema = deepcopy(model).requires_grad_(False)
     state = State(model, ema, optimizer)
     if content:
-        state.restore(content)
+        try:
+            state.restore(content)
+        except (RuntimeError, ValueError, KeyError, TypeError) as error:
+            raise WeightsError(f"{resume}: is damaged or of another release; start without --resume") from error
     return state
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aecodec import batch
+from aecodec import batch, files
 from aecodec.batch import Job, Naming, Plan, PlanError, Result
 from aecodec.errors import FormatError, OutputError, PictureError
 
@@ -312,7 +312,7 @@ def test_an_interrupt_or_a_closed_stdout_ends_the_run(error: type[BaseException]
 
 
 def test_printable_names_cannot_break_lines_or_steer_terminals() -> None:
-    assert batch.printable("a\n\x1b[31m\udcff\u202eb \N{LATIN SMALL LETTER E WITH ACUTE}.png") == (
+    assert files.printable("a\n\x1b[31m\udcff\u202eb \N{LATIN SMALL LETTER E WITH ACUTE}.png") == (
         "a\ufffd\ufffd[31m\ufffd\ufffdb \N{LATIN SMALL LETTER E WITH ACUTE}.png"
     )
 
@@ -322,7 +322,7 @@ def test_printable_names_cannot_break_lines_or_steer_terminals() -> None:
 def test_permissions_are_those_of_the_umask(umask: int) -> None:
     before = os.umask(umask)
     try:
-        batch.write_atomic(Path("new"), b"data")
+        files.write_atomic(Path("new"), b"data")
     finally:
         os.umask(before)
     assert stat.S_IMODE(Path("new").stat().st_mode) == 0o666 & ~umask
@@ -330,7 +330,7 @@ def test_permissions_are_those_of_the_umask(umask: int) -> None:
 
 def test_folders_on_the_way_are_made_and_long_names_fit() -> None:
     name = Path("some", "where", "x" * 250 + ".out")
-    batch.write_atomic(name, b"data")
+    files.write_atomic(name, b"data")
     assert name.read_bytes() == b"data" and listed(name.parent) == [name.name]
 
 
@@ -346,7 +346,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 
     monkeypatch.setattr(*((os, "fsync", fail) if step == "fsync" else (Path, "replace", fail)))
     with pytest.raises((OutputError, KeyboardInterrupt)) as caught:
-        batch.write_atomic(Path("a.out"), b"new")
+        files.write_atomic(Path("a.out"), b"new")
     if isinstance(error, OSError):
         assert str(caught.value) == "a.out: cannot be written: No space left on device; try another -o"
     assert listed() == ["a.out"] and Path("a.out").read_bytes() == b"a.out"
@@ -355,14 +355,14 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
 def test_a_file_where_a_folder_should_be_is_one_line() -> None:
     make("file")
     with pytest.raises(OutputError, match="file/x: cannot be written"):
-        batch.write_atomic(Path("file/x"), b"data")
+        files.write_atomic(Path("file/x"), b"data")
     assert listed() == ["file"]
 
 
 def test_a_link_stays_a_link_and_its_file_gets_the_data() -> None:
     make("sub/real")
     Path("link").symlink_to("sub/real")
-    batch.write_atomic(Path("link"), b"new")
+    files.write_atomic(Path("link"), b"new")
     assert Path("link").is_symlink() and Path("sub/real").read_bytes() == b"new"
 
 

@@ -58,7 +58,7 @@ def test_left_over_data_is_noticed() -> None:
     rows, symbols = drawn(2000)
     decoder = Decoder(MODELS, encoded((rows, symbols)))
     decoder.code(rows[:1000])
-    with pytest.raises(FormatError, match="more data"):
+    with pytest.raises(FormatError, match="does not fit"):
         decoder.finish()
 
 

@@ -47,7 +47,7 @@ def test_a_damaged_picture_is_named_once_and_skipped(pictures: Path, capsys: pyt
 
 
 def test_a_folder_without_a_readable_picture_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match="no pictures"):
+    with pytest.raises(PictureError, match="no pictures besides"):
         Pictures(tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
     with pytest.raises(PictureError, match="none of the pictures"):
@@ -154,9 +154,30 @@ def test_a_checkpoint_that_is_none_or_of_another_network_is_one_clear_error(pict
     result = CliRunner().invoke(cli, [*other, "-o", str(tmp_path / "c.pt"), "--resume", str(tmp_path / "d.pt")])
     assert result.exit_code == 1
     assert "is a checkpoint of the denoiser" in result.stderr
-    torch.save({"step": 1}, broken)
-    with pytest.raises(WeightsError, match="is not a checkpoint"):
-        read_checkpoint(broken)
+    for content in ({"step": 1}, [1], dict.fromkeys(read_checkpoint(tmp_path / "d.pt"), 1)):
+        torch.save(content, broken)
+        with pytest.raises(WeightsError, match="is not a checkpoint"):
+            read_checkpoint(broken)
+    content = read_checkpoint(tmp_path / "d.pt")
+    content["model"].popitem()
+    torch.save(content, broken)
+    result = CliRunner().invoke(cli, ["train", "denoiser", *other[2:], "-o", str(broken), "--resume", str(broken)])
+    assert result.exit_code == 1
+    assert "damaged or of another release" in result.stderr
+
+
+def test_neither_training_nor_export_overwrites_a_checkpoint_by_accident(pictures: Path, tmp_path: Path) -> None:
+    command = ["train", "denoiser", "--data", str(pictures), "--minutes", "0.01", "--batch", "2", "--patch", "64"]
+    checkpoint = tmp_path / "a.pt"
+    assert CliRunner().invoke(cli, [*command, "-o", str(checkpoint)]).exit_code == 0
+    before = checkpoint.read_bytes()
+    for line in ([*command, "-o", str(checkpoint)], ["train", "export", str(checkpoint), "-o", str(checkpoint)]):
+        result = CliRunner().invoke(cli, line)
+        assert result.exit_code == 1
+        assert "choose another -o" in result.stderr
+    result = CliRunner().invoke(cli, [*command, "-o", str(tmp_path / "b.csv")])
+    assert "is the name of the log" in result.stderr
+    assert checkpoint.read_bytes() == before
 
 
 def test_a_checkpoint_that_cannot_be_written_is_one_clear_error(pictures: Path) -> None:
