@@ -386,13 +386,8 @@ def test_info_goes_on_after_a_bad_file() -> None:
     assert result.exit_code == 1 and result.stdout.startswith("a.aec\n")
     assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["cut.aec", "missing.aec", "."]
     assert aecodec("info", "-", input=data).exit_code == 0
-
-
-@pytest.mark.parametrize("path", [[], *([name] for name in cli.commands), ["train", "codec"], ["train", "export"]])
-def test_every_command_has_help_with_an_example(path: list[str]) -> None:
-    result = aecodec(*path, "-h")
-    assert result.exit_code == 0 and "Example" in result.stdout
-    assert any(line.strip().startswith(" ".join(["aecodec", *path])) for line in result.stdout.splitlines())
+    failures = [json.loads(line) for line in aecodec("info", "missing.aec", "--json").stdout.splitlines()]
+    assert [(f["input"], f["status"]) for f in failures] == [("missing.aec", "failed")]
 
 
 def test_version_is_told() -> None:
@@ -449,9 +444,12 @@ class TestProcess:
         assert (process.returncode, words) == (141, b"")
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-    @pytest.mark.parametrize(("args", "lines"), [(["encode", "-"], 1), (["encode", "a.png", "--json"], 1)])
+    @pytest.mark.parametrize(
+        ("args", "lines"), [(["encode", "-"], 1), (["encode", "a.png", "--json"], 1), (["info", "a.aec"], 1)]
+    )
     def test_a_full_disk_behind_stdout_is_one_line(self, args: list[str], lines: int) -> None:
         data = picture("a.png").read_bytes()
+        write_aec("a.aec")
         with Path("/dev/full").open("wb") as full:
             process = start(*args, stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE)
             _, words = process.communicate(data, timeout=20)
