@@ -65,6 +65,14 @@ class Up(nn.Module):
         return out
 
 
+class Magnitude(nn.Module):
+    """Absolute value."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map elementwise."""
+        return x.abs()
+
+
 class _LowerBound(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, bound: float) -> Tensor:

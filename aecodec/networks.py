@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecodec.layers import Block, Down, Up
+from aecodec.layers import Block, Down, Magnitude, Up
 
 LATENT_STRIDE = 16  # pixels per latent position
 HYPER_STRIDE = 64  # pixels per hyper-latent position
@@ -190,14 +190,16 @@ class DenoiserConfig:
 class NoiseEstimator(nn.Sequential):
     """Picture [B, 3, H, W] -> noise level map [B, 1, H/2, W/2], in the picture's unit. Homogeneous: no biases.
 
-    Its features live at 1/4 and 1/8; what it returns is smooth.
+    Its features live at 1/4 and 1/8; what it returns is smooth. Magnitudes follow the first layer, because the mean
+    magnitude of a high-pass is what tells noise, and end the last one, because a ReLU there would be dead half of
+    the time.
     """
 
     def __init__(self, width: int) -> None:
         super().__init__(
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, width, 3, padding=1, bias=False),
-            nn.LeakyReLU(1 / 8),
+            Magnitude(),
             Down(width, 2 * width, bias=False),
             Block(2 * width, bias=False),
             Block(2 * width, bias=False),
@@ -205,7 +207,7 @@ class NoiseEstimator(nn.Sequential):
             Block(2 * width, bias=False),
             Block(2 * width, bias=False),
             nn.Conv2d(2 * width, 1, 1, bias=False),
-            nn.ReLU(),
+            Magnitude(),
             nn.Upsample(scale_factor=4, mode="bilinear", align_corners=False),
         )
 
