@@ -191,8 +191,7 @@ class NoiseEstimator(nn.Sequential):
     """Picture [B, 3, H, W] -> noise level map [B, 1, H/2, W/2], in the picture's unit. Homogeneous: no biases.
 
     Its features live at 1/4 and 1/8; what it returns is smooth. Magnitudes follow the first layer, because the mean
-    magnitude of a high-pass is what tells noise, and end the last one, because a ReLU there would be dead half of
-    the time.
+    magnitude of a high-pass is what tells noise, and end the last one, where a ReLU would have no gradient below zero.
     """
 
     def __init__(self, width: int) -> None:
