@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "imageio": {"errors", "metadata"},
     "rangecoder": {"errors", "tables"},
     "networks": {"layers"},
-    "entropy": {"errors", "layers", "networks", "rangecoder", "tables"},
+    "quantise": {"rangecoder", "tables"},
+    "entropy": {"errors", "layers", "networks", "quantise", "rangecoder", "tables"},
     "pretrained": {"errors", "networks", "tables"},
     "codec": {
         "container", "entropy", "errors", "imageio", "networks",
