@@ -21,6 +21,7 @@ import click
 
 from aecodec import __version__, batch
 from aecodec.batch import Convert, Job, Naming, Result
+from aecodec.cli_bench import bench
 from aecodec.cli_info import info
 from aecodec.cli_train import Finite, train
 from aecodec.errors import AecodecError, OutputError
@@ -312,6 +313,7 @@ def _run(options: Options, naming: Naming, load: Callable[[], Convert]) -> None:
 
 
 cli.add_command(info)
+cli.add_command(bench)
 cli.add_command(train)
 
 
