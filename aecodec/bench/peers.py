@@ -132,11 +132,12 @@ def _jxl() -> Peer:
 
 def _jpeg2000() -> Peer:
     def encode(pixels: Pixels, quality: float) -> bytes:
-        aim = [24 + 0.24 * quality]
-        return _save(pixels, "JPEG2000", mct=1, irreversible=True, quality_mode="dB", quality_layers=aim, no_jp2=True)
+        ratio = 24 / (0.05 * 2 ** (0.065 * quality))
+        options = {"quality_mode": "rates", "quality_layers": [ratio], "irreversible": True, "mct": 1, "no_jp2": True}
+        return _save(pixels, "JPEG2000", **options)
 
-    settings = "Pillow, colour transform on, irreversible, quality 0 to 100 aims at 24 to 48 dB"
-    return Peer("jpeg2000", "JPEG 2000", _version("jpg_2000"), settings, (0.0, *_TENS), encode, _open)
+    settings = "Pillow, colour transform on, irreversible, quality 0 to 100 aims at 0.05 to 4.5 bits per pixel"
+    return Peer("jpeg2000", "JPEG 2000", _version("jpg_2000"), settings, _TENS, encode, _open)
 
 
 def _pca(sources: Sequence[Source]) -> Peer:
