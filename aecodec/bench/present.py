@@ -65,7 +65,8 @@ class Results:
 
 def codec_results(found: codec.Outcome, contestants: Sequence[Peer], metrics: Sequence[str]) -> Results:
     """Put the results of a run of codecs together."""
-    figures = {f"codec-{name}": _curves(found.rows, contestants, name) for name in metrics}
+    drawn = [name for name in metrics if any(row[_AXES[name][0]] is not None for row in found.rows)]
+    figures = {f"codec-{name}": _curves(found.rows, contestants, name) for name in drawn}
     rows = [_without_crop(row) for row in found.rows]
     scenes = codec.scenes(found.matched, contestants, peers.ANCHOR, peers.OURS) if found.matched else []
     settings = [f"{p.label}: {p.settings}, version {p.version}." for p in contestants if p.settings]
@@ -80,7 +81,7 @@ def codec_results(found: codec.Outcome, contestants: Sequence[Peer], metrics: Se
             "Crops: each codec is searched for the largest file within the size, to 2 % where its scale allows.",
             *settings,
         ],
-        plots=[(_AXES[name][1], plots.svg(figures[f"codec-{name}"])) for name in metrics],
+        plots=[(_AXES[name][1], plots.svg(figures[f"codec-{name}"])) for name in drawn],
         grids=summary.codec_grids(rows, found.memory, contestants),
         scenes=scenes,
     )

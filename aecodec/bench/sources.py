@@ -1,9 +1,8 @@
-"""The pictures of a run: what is in a folder, each read when it is needed."""
+"""The pictures of a run: what is in a folder, each held in memory only while it is measured."""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from aecodec import imageio
 from aecodec.errors import PictureError
@@ -61,6 +59,8 @@ def read(path: Path) -> Pixels:
 def find(folder: Path, output: Path) -> tuple[list[Source], list[str]]:
     """List the pictures below a folder; hidden files and the output folder are not looked at.
 
+    Each one is read once, so that a damaged file is known before any work starts.
+
     Returns:
         The pictures, sorted by path, and a line for each one that cannot be read.
 
@@ -72,19 +72,12 @@ def find(folder: Path, output: Path) -> tuple[list[Source], list[str]]:
     for path in _walk(folder, output, failures):
         try:
             data = _bytes(path)
-            with Image.open(io.BytesIO(data)) as image:
-                width, height = image.size
+            picture = imageio.read(data, printable(path))
         except PictureError as error:
             failures.append(str(error))
             continue
-        except Exception:  # what Pillow cannot open, imageio.read explains
-            try:
-                imageio.read(data, printable(path))
-            except PictureError as error:
-                failures.append(str(error))
-            continue
         name = path.relative_to(folder).as_posix()
-        found.append(Source(path, name, hashlib.sha256(data).hexdigest(), width, height))
+        found.append(Source(path, name, hashlib.sha256(data).hexdigest(), picture.width, picture.height))
     if not found and not failures:
         raise PictureError(f"{printable(folder)}: holds no pictures; name a folder of photographs")
     return found, failures
