@@ -83,7 +83,8 @@ def test_a_run_of_codecs_names_what_is_missing_or_broken_and_measures_the_rest(c
     names = {path.name for path in output.iterdir()}
     plots = {f"codec-{metric}.{kind}" for metric in ("psnr", "ms-ssim", "ssimulacra2") for kind in ("png", "svg")}
     assert names == plots | {"codec.html", "codec.csv", "codec.json", ".codec.rows.jsonl"}
-    assert Image.open(output / "codec-psnr.png").size > (400, 300)
+    with Image.open(output / "codec-psnr.png") as plot:
+        assert plot.width > 400
 
 
 def test_rows_hold_what_was_measured_and_leave_out_what_cannot_be(codec_run: tuple[Result, Path]) -> None:
@@ -111,8 +112,8 @@ def test_equal_bytes_are_equal(codec_run: tuple[Result, Path]) -> None:
     found = {(row["picture"], row["peer"]): row for row in matched if row["peer"] != "original"}
     assert {peer for _, peer in found} == {"aecodec", "jpeg", "webp", "pca"}
     for (_, peer), row in found.items():
-        assert row["bpp"] <= 2
-        assert peer in ("jpeg", "webp") or row["bpp"] >= 0.98 * 2 or row["quality"] == 100
+        assert row["bpp"] <= 2 or row["quality"] == 0  # a tiny JPEG is mostly header
+        assert peer in ("jpeg", "webp") or row["bpp"] >= 0.98 * 2 or row["quality"] > 99
 
 
 def test_the_terminal_shows_a_short_table(codec_run: tuple[Result, Path]) -> None:
@@ -356,6 +357,8 @@ class Viewer:
 
 
 def test_the_viewer_shows_pictures_at_100_percent(browser: Any, codec_run: tuple[Result, Path], tmp_path: Path) -> None:
+    from selenium.webdriver.support.ui import WebDriverWait
+
     viewer = Viewer(browser, codec_run[1] / "codec.html")
     sizes = "const image = at('left-image'), box = image.getBoundingClientRect();"
     sizes += "return [box.width, box.height, image.naturalWidth, image.naturalHeight, window.devicePixelRatio]"
@@ -365,12 +368,15 @@ def test_the_viewer_shows_pictures_at_100_percent(browser: Any, codec_run: tuple
 
     # What is on the screen are the very pixels of the decoded picture: the first view is the original.
     viewer.script("at('left').selectedIndex = 0; at('left').dispatchEvent(new Event('change'))")
-    viewer.script("at('divider').focus(); at('divider').style.visibility = 'hidden'")
+    viewer.script("at('divider').focus(); stage.scrollIntoView({block: 'center'})")
     viewer.press("\ue010")  # End: all of the left picture
-    element = browser.find_element("id", "stage")
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    shot = np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB"))
-    assert (shot == photo(176, 240).pixels).all()
+    viewer.script("at('divider').style.visibility = 'hidden'")
+
+    def is_exact(_: object) -> bool:
+        shot = browser.find_element("id", "stage").screenshot_as_png
+        return bool((np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")) == photo(176, 240).pixels).all())
+
+    WebDriverWait(browser, 10).until(is_exact)
     assert browser.save_screenshot(str(tmp_path / "report.png"))
     viewer.assert_quiet()
 

@@ -45,6 +45,16 @@
     const { naturalWidth, naturalHeight } = sides[0].image;
     stage.style.width = `${naturalWidth * scale}px`;
     stage.style.height = `${naturalHeight * scale}px`;
+    // Centred, the stage may lie between two pixels of the screen, which would smear the picture.
+    stage.style.left = stage.style.top = "0px";
+    const box = stage.getBoundingClientRect();
+    stage.style.left = `${toPixel(box.left + window.scrollX)}px`;
+    stage.style.top = `${toPixel(box.top + window.scrollY)}px`;
+  }
+
+  /** How far a place on the page is from the next pixel of the screen. */
+  function toPixel(place) {
+    return Math.round(place * window.devicePixelRatio) / window.devicePixelRatio - place;
   }
 
   function move(percent) {
