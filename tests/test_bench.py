@@ -26,7 +26,8 @@ from aecodec.bench.table import Task
 from aecodec.cli import cli
 from tests.conftest import photo
 
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMEDRIVER = shutil.which("chromedriver")
 CODEC_OPTIONS = ("--peers", "webp,pca,jxl", "--qualities", "10,60,90", "--bpp", "2", "--crops", "2")
 
 
