@@ -122,7 +122,7 @@ def test_the_terminal_shows_a_short_table(codec_run: tuple[Result, Path]) -> Non
     assert max(map(len, lines)) <= 125
     assert re.search(r"^WebP +-\d+\.\d %", codec_run[0].stdout, re.M)
     assert re.fullmatch(
-        r"aecodec needs \d+\.\d % (fewer|more) bytes than JPEG at equal PSNR, on 4 pictures\.", lines[-1]
+        r"aecodec needs \d+\.\d % (fewer|more) bytes than JPEG at equal PSNR, on 2 pictures\.", lines[-1]
     )
 
 

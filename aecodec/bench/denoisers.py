@@ -111,7 +111,8 @@ def _bm3d() -> Method:
     bm3d = _module("bm3d", "bm3d")
 
     def run(noisy: Pixels, sigma: float) -> Pixels:
-        return _rounded(bm3d.bm3d_rgb(noisy / 255, max(sigma, 0.1) / 255))
+        with np.errstate(divide="ignore", invalid="ignore"):  # what it warns of on a gray picture
+            return _rounded(bm3d.bm3d_rgb(noisy / 255, max(sigma, 0.1) / 255))
 
     return Method("bm3d", "BM3D", metadata.version("bm3d"), "bm3d_rgb, sigma given", run)
 

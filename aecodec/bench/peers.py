@@ -150,7 +150,8 @@ def _pca(sources: Sequence[Source]) -> Peer:
         name="pca",
         label="PCA (linear)",
         version=hashlib.sha256(digests.encode()).hexdigest()[:8],
-        settings=f"{pca.BLOCK_PX} x {pca.BLOCK_PX} blocks, basis fitted to these very pictures and not counted",
+        settings=f"{pca.BLOCK_PX} x {pca.BLOCK_PX} blocks, basis fitted to these very pictures and not counted, "
+        "which flatters it on a few",
         qualities=(0.0, *_TENS, 100.0),
         encode=lambda pixels, quality: codec().encode(pixels, quality),
         decode=lambda data: codec().decode(data),

@@ -28,6 +28,7 @@ _STYLE: Any = {
 }
 
 
+@rc_context(_STYLE)
 def rate_distortion(curves: Mapping[str, tuple[str, Curve]], axis: str) -> Figure:
     """Draw figures of merit over bits per pixel.
 
@@ -35,10 +36,9 @@ def rate_distortion(curves: Mapping[str, tuple[str, Curve]], axis: str) -> Figur
         curves: From the name of a codec to its label and its curve.
         axis: What the figure of merit is called.
     """
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-        axes = figure.subplots()
-        _plain(axes)
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axes = figure.subplots()
+    _plain(axes)
     # Beyond what we can do there is nothing to compare.
     end = 1.25 * max((bpp for bpp, _ in curves[OURS][1]), default=1e9)
     for name, (label, whole) in curves.items():
@@ -62,12 +62,12 @@ def rate_distortion(curves: Mapping[str, tuple[str, Curve]], axis: str) -> Figur
     return figure
 
 
+@rc_context(_STYLE)
 def dots(groups: Sequence[tuple[str, Mapping[str, tuple[str, float]]]], axis: str) -> Figure:
     """Draw one panel of dots per group, from the name of a method to its label and its figure."""
     methods = list(groups[0][1])
-    with rc_context(_STYLE):
-        figure = Figure(figsize=(1.6 + 2.2 * len(groups), 1.1 + 0.3 * len(methods)), layout="constrained")
-        panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
+    figure = Figure(figsize=(1.6 + 2.2 * len(groups), 1.1 + 0.3 * len(methods)), layout="constrained")
+    panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for panel, (title, figures) in zip(panels, groups, strict=True):
         _plain(panel)
         labels = [label for label, _ in figures.values()]
@@ -98,8 +98,8 @@ def _plain(axes: Any) -> None:
     axes.tick_params(length=3)
 
 
+@rc_context(_STYLE)
 def _saved(figure: Figure, format: str, **options: Any) -> bytes:
     file = io.BytesIO()
-    with rc_context(_STYLE):
-        figure.savefig(file, format=format, **options)
+    figure.savefig(file, format=format, **options)
     return file.getvalue()

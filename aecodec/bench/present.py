@@ -65,29 +65,31 @@ class Results:
 
 def codec_results(found: codec.Outcome, contestants: Sequence[Peer], metrics: Sequence[str]) -> Results:
     """Put the results of a run of codecs together."""
-    drawn = [name for name in metrics if any(row[_AXES[name][0]] is not None for row in found.rows)]
-    figures = {f"codec-{name}": _curves(found.rows, contestants, name) for name in drawn}
-    rows = [_without_crop(row) for row in found.rows]
+    rows = found.rows
+    means = summary.large_enough(rows)
+    drawn = [name for name in metrics if any(row[_AXES[name][0]] is not None for row in means)]
+    figures = {f"codec-{name}": _curves(means, contestants, name) for name in drawn}
     scenes = codec.scenes(found.matched, contestants, peers.ANCHOR, peers.OURS) if found.matched else []
     settings = [f"{p.label}: {p.settings}, version {p.version}." for p in contestants if p.settings]
     report = Report(
         title="aecodec bench codec",
-        headline=summary.headline_codec(rows, peers.OURS),
+        headline=summary.headline_codec(means, peers.OURS),
         facts=[
             _machine(),
-            "Bits per pixel count whole files. Figures of merit are means over the pictures, on 8-bit RGB.",
+            "Bits per pixel count whole files. Figures of merit are means over the pictures, on 8-bit RGB; pictures "
+            f"below {summary.MIN_SIDE_PX} pixels a side are in the rows, not in the means.",
             "BD-rate: mean difference in bytes at equal quality, over all that two curves share and over 29-36 dB.",
             "Peak memory: a new process that reads, encodes and decodes the largest picture, Python included.",
             "Crops: each codec is searched for the largest file within the size, to 2 % where its scale allows.",
             *settings,
         ],
         plots=[(_AXES[name][1], plots.svg(figures[f"codec-{name}"])) for name in drawn],
-        grids=summary.codec_grids(rows, found.memory, contestants),
+        grids=summary.codec_grids(means, found.memory, contestants),
         scenes=scenes,
     )
     extra = {
         "version": __version__,
-        "against_jpeg": {peer.name: summary.against_anchor(rows, peer.name) for peer in contestants},
+        "against_jpeg": {peer.name: summary.against_anchor(means, peer.name) for peer in contestants},
         "memory": found.memory,
         "equal_bytes": [_without_crop(row) for row in found.matched],
     }

@@ -14,6 +14,7 @@ from aecodec.bench.table import Row
 
 MIDDLE_DB = (29.0, 36.0)
 POINTS_BPP = (0.25, 0.5, 1.0)
+MIN_SIDE_PX = 64
 NOTHING = "-"
 
 
@@ -42,6 +43,14 @@ def mean(values: Iterable[float | None]) -> float | None:
     """Return the mean of the values that are there; None without any."""
     there = [value for value in values if value is not None]
     return float(np.mean(there)) if there else None
+
+
+def large_enough(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of pictures of MIN_SIDE_PX a side or more, or all if there are none.
+
+    A file of a smaller one is mostly header, so that a single icon would outweigh many photographs in bits per pixel.
+    """
+    return [row for row in rows if min(row["width"], row["height"]) >= MIN_SIDE_PX] or [*rows]
 
 
 def curve(rows: Sequence[Row], peer: str, column: str) -> list[tuple[float, float]]:

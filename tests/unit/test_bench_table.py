@@ -9,7 +9,7 @@ from aecodec.bench import sources
 from aecodec.bench.denoise import add_noise
 from aecodec.bench.session import Session
 from aecodec.bench.sources import Source
-from aecodec.bench.summary import Grid, curve, text
+from aecodec.bench.summary import Grid, curve, large_enough, text
 from aecodec.bench.table import Row, Table, Task
 from aecodec.bench.views import CROP_PX, _most_detailed
 from aecodec.errors import OutputError, PictureError
@@ -138,6 +138,12 @@ def test_curves_are_means_over_the_pictures_that_have_the_figure() -> None:
 
     rows = [row(2, 1.0, 0.9), row(2, 3.0, 0.7), row(1, 0.5, 0.6), row(1, 99.0, None), {**row(1, 9, 9), "peer": "q"}]
     assert curve(rows, "p", "ms_ssim") == [(0.5, 0.6), (2.0, pytest.approx(0.8))]
+
+
+def test_icons_do_not_count_among_photographs() -> None:
+    icon, photograph = ({"picture": name, "width": 900, "height": side} for name, side in (("i", 63), ("p", 64)))
+    assert large_enough([icon, photograph]) == [photograph]
+    assert large_enough([icon]) == [icon]
 
 
 def test_a_table_for_the_terminal_is_aligned() -> None:
