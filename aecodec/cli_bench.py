@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from aecodec.cli_train import Finite
+from aecodec.cli_types import Finite
 from aecodec.errors import AecodecError
 from aecodec.files import printable, write_atomic
 

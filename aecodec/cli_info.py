@@ -1,11 +1,12 @@
-"""The `info` command: what an .aec file says of itself, without loading any network."""
+"""The `info` command: what an .aec file says of itself, and how noisy a picture is."""
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,25 +15,34 @@ from aecodec.batch import STREAM
 from aecodec.errors import AecodecError, FormatError
 from aecodec.files import printable
 
+if TYPE_CHECKING:
+    from aecodec.denoise import Denoiser
+
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILES...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line per file.")
 @click.pass_context
 def info(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
-    """Tell what is in .aec files, and whether they are intact.
+    """Tell what is in .aec files, and whether they are intact; of pictures, how noisy they are.
+
+    The noise of a picture is given as its estimated standard deviation on the scale of 0 to 255.
 
     \b
     Examples:
       aecodec info photo.aec
+      aecodec info night.jpg
       aecodec info --json archive/*.aec | jq -s 'map(.bytes) | add'
     """
     failed = False
     for name in files:
         try:
-            facts = _facts(_read(name))
+            data = _read(name)
+            is_aec = data.startswith(container.MAGIC) or name.lower().endswith(".aec")
+            facts = _facts(data) if is_aec else _picture_facts(data, name)
         except AecodecError as error:
-            line = f"{printable(name)}: {error}"
+            text = str(error)
+            line = text if text.startswith(printable(name)) else f"{printable(name)}: {text}"
             click.echo(line, err=True)
             if as_json:
                 click.echo(json.dumps({"input": name, "status": "failed", "error": line}))
@@ -56,7 +66,7 @@ def _read(name: str) -> bytes:
             raise FormatError("stdin is closed; name a file")
         return sys.stdin.buffer.read()
     except OSError as error:
-        raise FormatError(f"cannot be read: {error.strerror or error}; name an .aec file") from error
+        raise FormatError(f"cannot be read: {error.strerror or error}; name an .aec file or a picture") from error
 
 
 def _facts(data: bytes) -> dict[str, Any]:
@@ -68,7 +78,7 @@ def _facts(data: bytes) -> dict[str, Any]:
         "format_version": data[len(container.MAGIC)],
         "width": header.width,
         "height": header.height,
-        "mode": ("gray" if header.channels == 1 else "RGB") + (" + alpha" if content.alpha else ""),
+        "mode": _mode(header.channels, content.alpha is not None),
         "bit_depth": header.bit_depth,
         "quality": header.quality_hundredths / 100,
         "model_id": header.model_id.hex(),
@@ -78,3 +88,29 @@ def _facts(data: bytes) -> dict[str, Any]:
         "bytes": len(data),
         "bpp": round(8 * len(data) / (header.width * header.height), 4),
     }
+
+
+def _picture_facts(data: bytes, name: str) -> dict[str, Any]:
+    """Return the geometry of a picture and its noise."""
+    from aecodec import imageio
+
+    picture = imageio.read(data, printable(name))
+    return {
+        "width": picture.width,
+        "height": picture.height,
+        "mode": _mode(picture.channels, picture.alpha is not None),
+        "bit_depth": picture.bit_depth,
+        "noise_sigma": round(_denoiser().estimate(picture), 2),
+        "bytes": len(data),
+    }
+
+
+@functools.cache
+def _denoiser() -> Denoiser:
+    from aecodec.denoise import Denoiser
+
+    return Denoiser.load()
+
+
+def _mode(channels: int, alpha: bool) -> str:
+    return ("gray" if channels == 1 else "RGB") + (" + alpha" if alpha else "")

@@ -3,28 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from aecodec.cli_types import Finite
 from aecodec.errors import OutputError, PictureError
-
-
-class Finite(click.FloatRange):
-    """A number within a range that is neither NaN nor infinite."""
-
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number, or fail with one line."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
 
 _A_FILE = click.Path(dir_okay=False, path_type=Path)
 _A_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -38,6 +24,7 @@ def train() -> None:
     Examples:
       aecodec train codec --data photos/ --minutes 600 -o runs/codec.pt
       aecodec train codec --data photos/ --minutes 60 -o runs/codec.pt --resume runs/codec.pt
+      aecodec train codec --data photos/ --minutes 60 -o runs/mine.pt --resume weights/codec.safetensors
       aecodec train export runs/codec.pt -o codec.safetensors
     """
 
@@ -53,7 +40,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="Length of the run, cool-down included.",
         ),
-        click.option("--resume", type=_A_FILE, metavar="CKPT", help="Checkpoint to continue from."),
+        click.option("--resume", type=_A_FILE, metavar="CKPT", help="Checkpoint, or weights, to continue from."),
         click.option("-o", "--output", "checkpoint", type=_A_FILE, required=True, help="Checkpoint to write."),
         click.option(
             "--held-out",
@@ -86,6 +73,13 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use."),
+        click.option(
+            "--processes",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Share the batch and the threads among processes: on two cores, 2 are the fastest.",
+        ),
     ]
     for decorate in reversed(options):
         command = decorate(command)
@@ -149,6 +143,7 @@ def _train(
     lr: float,
     seed: int,
     threads: int | None,
+    processes: int,
 ) -> None:
     import torch
 
@@ -161,7 +156,18 @@ def _train(
     stride = HYPER_STRIDE if kind == "codec" else DENOISER_STRIDE
     if any(side % stride for side in patch) or list(patch) != sorted(patch):
         raise click.UsageError(f"--patch: give multiples of {stride}, from small to large")
-    settings = Settings(kind=kind, minutes=minutes, batch=batch, patches=patch, lr=lr, cooldown=cooldown, seed=seed)
+    if batch % processes:
+        raise click.UsageError(f"--batch: {batch} patches cannot be shared evenly by {processes} processes")
+    settings = Settings(
+        kind=kind,
+        minutes=minutes,
+        batch=batch,
+        patches=patch,
+        lr=lr,
+        cooldown=cooldown,
+        seed=seed,
+        processes=processes,
+    )
     with _readable_errors():
         names = _names(held_out) if held_out else choose_held_out(data)
         figures = train(data, checkpoint, settings, names, resume)

@@ -14,18 +14,21 @@ from torch import Tensor
 
 from aecodec import container, imageio, pretrained, tiling
 from aecodec.container import TILE_PX, Container, Header
-from aecodec.entropy import ExactEntropyModel
-from aecodec.errors import ModelError
+from aecodec.entropy import QUALITY_STEPS, ExactEntropyModel
+from aecodec.errors import ModelError, TargetError
 from aecodec.imageio import Picture
 from aecodec.networks import LATENT_STRIDE, CodecNetwork
-from aecodec.pixels import to_pixels, to_tensor
+from aecodec.pixels import psnr, to_pixels, to_tensor
 from aecodec.rangecoder import Decoder, Encoder, TableModels
+from aecodec.search import highest_below
 from aecodec.tables import Tables
 
 TILE = TILE_PX // LATENT_STRIDE  # side of a tile in latent positions
 # Receptive fields, from the blocks of g_a and g_s: 76 px on either side, and 4 latent positions.
 ANALYSIS_HALO_PX = 96
 SYNTHESIS_HALO = 6
+SIZE_TOLERANCE = 0.015  # relative
+PSNR_TOLERANCE_DB = 0.05
 
 
 class Codec:
@@ -74,17 +77,53 @@ class Codec:
         """
         if not 0 <= quality <= 100:
             raise ValueError(f"quality {quality} is outside 0..100")
-        hundredths = round(quality * 100)
-        header = Header(picture.width, picture.height, picture.channels, picture.bit_depth, hundredths, self.model_id)
-        file = Container(
-            header,
-            tuple(self._encode_tiles(picture, hundredths)),
-            icc=picture.icc,
-            exif=picture.exif,
-            xmp=picture.xmp,
-            alpha=None if picture.alpha is None else imageio.pack_alpha(picture.alpha),
-        )
-        return container.pack(file)
+        return self._write(picture, self._analyse(picture), round(quality * 100))
+
+    def encode_to_size(self, picture: Picture, limit: int) -> tuple[bytes, float]:
+        """Encode a picture at the highest quality that fits into `limit` bytes, to within 1.5 % of them.
+
+        Returns:
+            The file and its quality.
+
+        Raises:
+            TargetError: Even quality 0 takes more bytes.
+            FormatError: As `encode`.
+        """
+        latents = self._analyse(picture)
+        files: dict[int, bytes] = {}
+
+        def log_size(quality: int) -> float:
+            files[quality] = self._write(picture, latents, quality)
+            return math.log(len(files[quality]))
+
+        found = highest_below(log_size, math.log(max(limit, 1)), SIZE_TOLERANCE, QUALITY_STEPS)
+        if found is None:
+            raise TargetError(f"takes {len(files[0])} bytes even at quality 0, not {limit}; raise the target")
+        return files[found], found / 100
+
+    def encode_to_psnr(self, picture: Picture, psnr_db: float) -> tuple[bytes, float]:
+        """Encode a picture at the lowest quality that reaches a PSNR of its colours, to within 0.05 dB.
+
+        Returns:
+            The file and its quality.
+
+        Raises:
+            TargetError: Even quality 100 does not reach it.
+            FormatError: As `encode`.
+        """
+        latents = self._analyse(picture)
+        files: dict[int, bytes] = {}
+
+        def negative_psnr(steps_from_top: int) -> float:
+            quality = QUALITY_STEPS - steps_from_top
+            files[quality] = self._write(picture, latents, quality)
+            return -psnr(self.decode(files[quality]).pixels, picture.pixels)
+
+        found = highest_below(negative_psnr, -psnr_db, PSNR_TOLERANCE_DB, QUALITY_STEPS)
+        if found is None:
+            reached = psnr(self.decode(files[QUALITY_STEPS]).pixels, picture.pixels)
+            raise TargetError(f"reaches {reached:.2f} dB at quality 100, not {psnr_db:g} dB; lower the target")
+        return files[QUALITY_STEPS - found], (QUALITY_STEPS - found) / 100
 
     def decode(self, data: bytes) -> Picture:
         """Decode an .aec file.
@@ -106,17 +145,34 @@ class Codec:
         return Picture(pixels, alpha=alpha, icc=file.icc, exif=file.exif, xmp=file.xmp)
 
     @torch.inference_mode()
-    def _encode_tiles(self, picture: Picture, quality: int) -> list[bytes]:
+    def _analyse(self, picture: Picture) -> list[tuple[Tensor, Tensor]]:
+        """Run g_a and h_a: y [M, h, w] and z of each tile, the same at all qualities."""
         x = tiling.pad_to_multiple(to_tensor(picture.pixels), LATENT_STRIDE)
-        payloads = []
+        latents = []
         for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, ANALYSIS_HALO_PX):
             y = self._run(self._g_a, tiling.with_halo(x, tile) - 0.5)
             y = tiling.without_halo(y, tile, 1, LATENT_STRIDE)
             z = self._h_a(tiling.channels_last(tiling.pad_to_multiple(y, 4)[None]))[0]
+            latents.append((y, z))
+        return latents
+
+    @torch.inference_mode()
+    def _write(self, picture: Picture, latents: list[tuple[Tensor, Tensor]], quality: int) -> bytes:
+        """Code the latents of all tiles at a quality in hundredths; return the whole file."""
+        payloads = []
+        for y, z in latents:
             coder = Encoder(self._models)
             self._entropy.code_tile(coder, quality, y.shape[1], y.shape[2], (y, z))
             payloads.append(coder.finish())
-        return payloads
+        file = Container(
+            Header(picture.width, picture.height, picture.channels, picture.bit_depth, quality, self.model_id),
+            tuple(payloads),
+            icc=picture.icc,
+            exif=picture.exif,
+            xmp=picture.xmp,
+            alpha=None if picture.alpha is None else imageio.pack_alpha(picture.alpha),
+        )
+        return container.pack(file)
 
     @torch.inference_mode()
     def _decode_tiles(self, file: Container) -> Tensor:

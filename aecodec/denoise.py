@@ -15,9 +15,9 @@ from aecodec.imageio import Picture
 from aecodec.networks import DENOISER_STRIDE, DenoiserNetwork
 from aecodec.pixels import to_pixels, to_tensor
 
-TILE_PX = 1024
-# Receptive field of the U-Net behind that of the estimator: below 92 + 36 px. A multiple of 16, as the tiles.
-HALO_PX = 128
+TILE_PX = 1024  # side of the tiles; about 0.6 kB of memory per pixel
+# A multiple of 16, as the tiles are, and no less than the receptive fields: 94 px of the U-Net, 74 px of the estimator.
+HALO_PX = 96
 MAX_STRENGTH = 10
 
 
@@ -30,19 +30,26 @@ class Denoiser:
     Args:
         network: Trained networks.
         device: To run them on.
+        tile: Side of the tiles that a picture is processed in, a multiple of 16 px. It bounds the memory and leaves
+            no seams.
+
+    Raises:
+        ValueError: The side of the tiles is no positive multiple of 16.
     """
 
-    def __init__(self, network: DenoiserNetwork, device: str = "cpu") -> None:
-        self._network, self._device = network.to(device), device
+    def __init__(self, network: DenoiserNetwork, device: str = "cpu", tile: int = TILE_PX) -> None:
+        if tile <= 0 or tile % DENOISER_STRIDE:
+            raise ValueError(f"tile {tile} is no positive multiple of {DENOISER_STRIDE}")
+        self._network, self._device, self._tile = network.to(device), device, tile
 
     @classmethod
-    def load(cls, device: str = "cpu", weights: Path | None = None) -> Denoiser:
+    def load(cls, device: str = "cpu", weights: Path | None = None, tile: int = TILE_PX) -> Denoiser:
         """Load the shipped weights, or those of a file.
 
         Raises:
             WeightsError: They are missing or damaged.
         """
-        return cls(cast(DenoiserNetwork, pretrained.load("denoiser", weights).network), device)
+        return cls(cast(DenoiserNetwork, pretrained.load("denoiser", weights).network), device, tile)
 
     @torch.inference_mode()
     def denoise(self, picture: Picture, sigma: float | None = None, strength: float = 1.0) -> Picture:
@@ -62,10 +69,14 @@ class Denoiser:
         if strength == 0:
             return picture
         x = tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)
+        noise_map = self._noise_map(x) if sigma is None else _flat_map(x, sigma / 255)
+        noise_map = noise_map * max(strength, 1.0)
         pixels = np.empty_like(picture.pixels)
-        for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, HALO_PX):
+        for tile in tiling.tiles(x.shape[1], x.shape[2], self._tile, HALO_PX):
             noisy = tiling.with_halo(x, tile)
-            clean = self._denoise_tile(noisy, sigma, max(strength, 1.0))
+            centred = tiling.channels_last(noisy[None].to(self._device) - 0.5)
+            local_map = tiling.with_halo(noise_map, tile, 2)[None].to(self._device)
+            clean = self._network.unet(centred, local_map)[0].cpu() + 0.5
             mixed = noisy + min(strength, 1.0) * (clean - noisy)
             area = pixels[tile.top : tile.bottom, tile.left : tile.right]
             own = tiling.without_halo(mixed, tile)[:, : area.shape[0], : area.shape[1]]
@@ -75,23 +86,19 @@ class Denoiser:
     @torch.inference_mode()
     def estimate(self, picture: Picture) -> float:
         """Estimate the standard deviation of the noise, root mean square over the picture, on the 0-255 scale."""
-        x = tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)
-        total = 0.0
-        for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, HALO_PX):
-            sigma = self._estimate_tile(tiling.with_halo(x, tile))
-            total += tiling.without_halo(sigma[0], tile, 1, 2).double().square().sum().item()
-        return float((total / (x.shape[1] * x.shape[2] / 4)) ** 0.5 * 255)
+        noise_map = self._noise_map(tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE))
+        return noise_map.double().square().mean().sqrt().item() * 255
 
-    def _estimate_tile(self, x: Tensor) -> Tensor:
-        """[3, H, W] -> [1, 1, H / 2, W / 2]."""
-        return cast(Tensor, self._network.estimator(tiling.channels_last(x[None].to(self._device) - 0.5)))
+    def _noise_map(self, x: Tensor) -> Tensor:
+        """Estimate the noise of [3, H, W] in [0, 1], H and W multiples of 16: [1, H / 2, W / 2], in its unit."""
+        noise_map = _flat_map(x, 0.0)
+        for tile in tiling.tiles(x.shape[1], x.shape[2], self._tile, HALO_PX):
+            centred = tiling.channels_last(tiling.with_halo(x, tile)[None].to(self._device) - 0.5)
+            local_map = self._network.estimator(centred)[0].cpu()
+            area = noise_map[:, tile.top // 2 : tile.bottom // 2, tile.left // 2 : tile.right // 2]
+            area[:] = tiling.without_halo(local_map, tile, 1, 2)
+        return noise_map
 
-    def _denoise_tile(self, x: Tensor, sigma: float | None, factor: float) -> Tensor:
-        """[3, H, W] in [0, 1] -> the same, clean."""
-        if sigma is None:
-            noise_map = self._estimate_tile(x)
-        else:
-            noise_map = torch.full((1, 1, x.shape[1] // 2, x.shape[2] // 2), sigma / 255, device=self._device)
-        centred = tiling.channels_last(x[None].to(self._device) - 0.5)
-        clean = self._network.unet(centred, noise_map * factor)[0] + 0.5
-        return cast(Tensor, clean.cpu())
+
+def _flat_map(x: Tensor, level: float) -> Tensor:
+    return torch.full((1, x.shape[1] // 2, x.shape[2] // 2), level)

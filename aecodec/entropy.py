@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from aecodec.errors import WeightsError
 from aecodec.layers import LEAKY_SLOPE, Block, Up
 from aecodec.networks import GROUPS, CodecNetwork, ContextPass, from_cells, groups_of_pass, to_cells
+from aecodec.quantise import Quantiser
 from aecodec.rangecoder import MAX_SYMBOL, Symbols
 from aecodec.tables import EXP2_BITS, FRACTION_BITS, ROWS_PER_OCTAVE, SCALE_BOUND, Tables
 
@@ -54,6 +55,7 @@ class ExactEntropyModel:
         self.config = model.config
         self._exp2 = torch.from_numpy(tables.exp2).double()
         self._last_row = len(tables.half_widths) - 1
+        self._quantise = Quantiser(tables)
         self._h_s = _Integers(model.h_s)
         self._passes = [_IntegerPass(cast(ContextPass, p)) for p in model.context]
         self._gain = _to_grid(model.gain.log2_gain)
@@ -120,7 +122,7 @@ class ExactEntropyModel:
             symbols = None
             if y is not None:
                 residual = y[range(4), groups] * self._power(log2_gain) - gained_mean * 2.0**-FRACTION_BITS
-                symbols = _symbols(residual[inside])
+                symbols = self._quantise(residual[inside], rows)
             decoded = coder.code(rows.numpy(), symbols)
             gained = torch.zeros_like(mean)
             gained[inside] = torch.from_numpy(decoded).double() * 2.0**FRACTION_BITS + gained_mean[inside]

@@ -27,3 +27,7 @@ class WeightsError(AecodecError):
 
 class OutputError(AecodecError):
     """An output cannot be written: no permission, no space, or it would overwrite an input."""
+
+
+class TargetError(AecodecError):
+    """A picture cannot be coded in as few bytes, or as faithfully, as it was asked for."""

@@ -45,9 +45,10 @@ def tiles(height: int, width: int, side: int, halo: int) -> Iterator[Tile]:
             )
 
 
-def with_halo(x: Tensor, tile: Tile) -> Tensor:
-    """Cut a tile and its halo out of [..., H, W]."""
-    return x[..., tile.halo_top : tile.halo_bottom, tile.halo_left : tile.halo_right]
+def with_halo(x: Tensor, tile: Tile, den: int = 1) -> Tensor:
+    """Cut a tile and its halo out of [..., H, W], a plane of 1 / den of the size that the tile was made for."""
+    rows = slice(tile.halo_top // den, tile.halo_bottom // den)
+    return x[..., rows, tile.halo_left // den : tile.halo_right // den]
 
 
 def without_halo(x: Tensor, tile: Tile, num: int = 1, den: int = 1) -> Tensor:

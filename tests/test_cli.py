@@ -25,7 +25,7 @@ from PIL import Image
 
 from aecodec import __version__, container
 from aecodec.cli import cli
-from aecodec.errors import FormatError, WeightsError
+from aecodec.errors import FormatError, TargetError, WeightsError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 STUCK_WIDTH_PX = 13  # a picture this wide takes the stand-in for ever
@@ -47,20 +47,34 @@ def install_stand_ins() -> None:
                 time.sleep(60)
             return b"FAKE%05.1f" % quality + imageio.write(picture, "PNG")
 
+        def encode_to_size(self, picture: imageio.Picture, limit: int) -> tuple[bytes, float]:
+            return self.encode(picture, limit / 1000), limit / 1000
+
+        def encode_to_psnr(self, picture: imageio.Picture, psnr_db: float) -> tuple[bytes, float]:
+            if psnr_db > 60:
+                raise TargetError(f"reaches 60.00 dB at quality 100, not {psnr_db:g} dB; lower the target")
+            return self.encode(picture, psnr_db), psnr_db
+
         def decode(self, data: bytes) -> imageio.Picture:
             if not data.startswith(b"FAKE"):
                 raise FormatError("not an .aec file; give one that aecodec encode made")
             return imageio.read(data[9:], "inner")
 
     class Denoiser:
+        def __init__(self, tile: int) -> None:
+            self._tile = tile
+
         @classmethod
-        def load(cls, device: str = "cpu") -> Denoiser:
-            return cls()
+        def load(cls, device: str = "cpu", weights: Path | None = None, tile: int = 1024) -> Denoiser:
+            return cls(tile)
+
+        def estimate(self, picture: imageio.Picture) -> float:
+            return picture.pixels.mean().item()
 
         def denoise(
             self, picture: imageio.Picture, sigma: float | None = None, strength: float = 1.0
         ) -> imageio.Picture:
-            level = 100 if sigma is None else int(sigma * strength)
+            level = self._tile // 16 + 36 if sigma is None else int(sigma * strength)
             return imageio.Picture(np.full_like(picture.pixels, level), picture.alpha, exif=picture.exif)
 
     for name, content in (("codec", Codec), ("denoise", Denoiser)):
@@ -259,6 +273,59 @@ def test_strip_drops_metadata_and_keeps_alpha() -> None:
         assert image.mode == "RGBA" and image.getpixel((0, 0))[3] == 77  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("target", "quality"),
+    [
+        (["--target-size", "9500"], 9.5),
+        (["--target-size", "9.5k"], 9.5),
+        (["--target-size", "0.02MB"], 20.0),
+        (["--target-bpp", "2000"], 12.0),  # of 48 pixels
+        (["--target-psnr", "35"], 35.0),
+        (["-q", "35"], 35.0),
+    ],
+)
+def test_targets_reach_the_codec_and_the_quality_that_was_found_is_reported(target: list[str], quality: float) -> None:
+    picture("a.png")
+    result = aecodec("encode", "a.png", "--json", *target)
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["quality"] == quality
+    assert Path("a.aec").read_bytes().startswith(b"FAKE%05.1f" % quality)
+
+
+def test_a_target_out_of_reach_names_the_file_and_the_remedy() -> None:
+    picture("a.png")
+    result = aecodec("encode", "a.png", "--target-psnr", "80")
+    assert (result.exit_code, tree()) == (1, ["a.png"])
+    assert result.stderr == "a.png: reaches 60.00 dB at quality 100, not 80 dB; lower the target\n"
+
+
+def test_encode_can_denoise_first() -> None:
+    picture("a.png")
+    assert aecodec("encode", "a.png", "--denoise").exit_code == 0
+    aecodec("decode", "a.aec", "-o", "b.png")
+    assert opened("b.png").getpixel((0, 0)) == (100, 100, 100)
+
+
+def test_the_side_of_the_tiles_reaches_the_denoiser_as_a_multiple_of_its_stride() -> None:
+    picture("a.png")
+    assert aecodec("denoise", "a.png", "--tile", "330").exit_code == 0
+    assert opened("a-denoised.png").getpixel((0, 0)) == (56, 56, 56)
+    assert aecodec("denoise", "a.png", "--tile", "63").exit_code == 2
+
+
+def test_info_tells_how_noisy_a_picture_is() -> None:
+    picture("a.png")
+    Path("b.png").write_text("no picture")
+    result = aecodec("info", "a.png", "b.png", "--json")
+    assert result.exit_code == 1
+    facts, failure = map(json.loads, result.stdout.splitlines())
+    size = Path("a.png").stat().st_size
+    geometry = {"width": 8, "height": 6, "mode": "RGB", "bit_depth": 8}
+    assert facts == {"input": "a.png", **geometry, "noise_sigma": 20.0, "bytes": size}
+    assert failure["status"] == "failed" and failure["error"].count("b.png") == 1
+    assert "noise_sigma    20.0" in aecodec("info", "a.png").stdout
+
+
 def test_sigma_and_strength_reach_the_denoiser() -> None:
     picture("a.png")
     aecodec("denoise", "a.png", "--sigma", "30", "--strength", "0.5")
@@ -282,6 +349,13 @@ def test_sigma_and_strength_reach_the_denoiser() -> None:
         "decode a.aec --format xyz",
         "decode a.aec --format=",
         "denoise a.png --strength inf",
+        "encode a.png --target-size 0",
+        "encode a.png --target-size 9.5",
+        "encode a.png --target-size -3k",
+        "encode a.png --target-bpp 0",
+        "encode a.png --target-psnr nan",
+        "encode a.png --target-psnr 30 -q 50",
+        "encode a.png --target-psnr 30 --target-bpp 1",
         "denoise a.png --strength 1e9",
         "decode a.aec --format a/b.png",
         "train codec --data . --minutes nan -o a.pt",

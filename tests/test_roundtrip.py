@@ -8,9 +8,11 @@ import pytest
 from aecodec import container
 from aecodec.codec import Codec
 from aecodec.denoise import Denoiser
-from aecodec.errors import FormatError, ModelError
+from aecodec.errors import FormatError, ModelError, TargetError
 from aecodec.imageio import Picture
-from tests.conftest import photo
+from aecodec.networks import DenoiserNetwork
+from aecodec.pixels import psnr
+from tests.conftest import TINY_DENOISER, photo, randomise
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2), (15, 17), (64, 64), (65, 129), (31, 300)])
@@ -127,3 +129,40 @@ def test_a_given_sigma_replaces_the_estimate(tiny_denoiser: Denoiser) -> None:
     picture: Picture = photo(48, 48)
     weak, strong = (tiny_denoiser.denoise(picture, sigma=s).pixels for s in (1, 50))
     assert not np.array_equal(weak, strong)
+
+
+def test_small_tiles_give_the_same_picture() -> None:
+    network = DenoiserNetwork(TINY_DENOISER)
+    randomise(network)
+    picture = photo(150, 210)
+    whole, tiled = (Denoiser(network, tile=side).denoise(picture).pixels.astype(int) for side in (1024, 48))
+    assert np.abs(whole - tiled).max() <= 1
+    assert np.abs(whole - picture.pixels).mean() > 1
+    for side in (0, 100):
+        with pytest.raises(ValueError, match="multiple of 16"):
+            Denoiser(network, tile=side)
+
+
+@pytest.mark.parametrize("size", [900, 2700])
+def test_a_wanted_size_is_met_from_below(codec: Codec, size: int) -> None:
+    picture = photo(160, 200)
+    data, quality = codec.encode_to_size(picture, size)
+    assert 0.98 * size <= len(data) <= size
+    assert data == codec.encode(picture, quality)
+
+
+def test_a_wanted_fidelity_is_met_from_above(codec: Codec) -> None:
+    picture = photo(160, 200)
+    data, quality = codec.encode_to_psnr(picture, 33.3)
+    assert 33.3 <= psnr(codec.decode(data).pixels, picture.pixels) <= 33.4
+    assert data == codec.encode(picture, quality)
+
+
+def test_targets_out_of_reach_are_errors(codec: Codec) -> None:
+    picture = photo(64, 64)
+    smallest = len(codec.encode(picture, 0))
+    with pytest.raises(TargetError, match=f"takes {smallest} bytes even at quality 0, not 10"):
+        codec.encode_to_size(picture, 10)
+    assert codec.encode_to_size(picture, 10**6) == (codec.encode(picture, 100), 100)
+    with pytest.raises(TargetError, match="at quality 100, not 90 dB"):
+        codec.encode_to_psnr(picture, 90)

@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from aecodec.bench.sources import Pixels
+from aecodec.bench.sources import Pixels, code_version
 from aecodec.denoise import Denoiser
 from aecodec.imageio import Picture
 from aecodec.networks import DenoiserNetwork
@@ -47,7 +47,7 @@ class Method:
 def ours(weights: Weights) -> list[Method]:
     """Return the input itself, our denoiser blind, and our denoiser with sigma given."""
     denoiser = Denoiser(cast(DenoiserNetwork, weights.network))
-    version = weights.model_id.hex()
+    version = f"{weights.model_id.hex()}-{code_version()}"
 
     def denoise(pixels: Pixels, sigma: float | None) -> Pixels:
         return np.asarray(denoiser.denoise(Picture(pixels), sigma=sigma).pixels, np.uint8)

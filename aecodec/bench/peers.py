@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, features
 
 from aecodec.bench import pca
-from aecodec.bench.sources import Pixels, Source, read
+from aecodec.bench.sources import Pixels, Source, code_version, read
 from aecodec.imageio import Picture
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def ours(codec: Codec) -> Peer:
     return Peer(
         name=OURS,
         label="aecodec",
-        version=codec.model_id.hex(),
+        version=f"{codec.model_id.hex()}-{code_version()}",
         settings="",
         qualities=tuple(float(q) for q in range(0, 101, 10)),
         encode=lambda pixels, quality: codec.encode(Picture(pixels), quality),

@@ -110,6 +110,12 @@ def find_pairs(noisy: Path, clean: Path, output: Path) -> tuple[list[Source], li
     return pairs, failures + more + [f"{line}; give both the same name" for line in alone]
 
 
+def code_version() -> str:
+    """Return some digits of the sha256 of the package's own modules: our figures depend on code as on weights."""
+    modules = sorted(Path(imageio.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()[:8]
+
+
 def spread(sources: Sequence[Source], count: int) -> list[Source]:
     """Choose at most `count` of the pictures, evenly over the list."""
     step = max(1.0, len(sources) / max(1, count))

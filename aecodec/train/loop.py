@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from aecodec import pretrained
 from aecodec.errors import OutputError, WeightsError
 from aecodec.files import write_atomic
 from aecodec.networks import CodecNetwork, DenoiserNetwork
-from aecodec.pretrained import build
-from aecodec.train import losses
+from aecodec.train import losses, parallel
 from aecodec.train.data import Batches, Pictures, held_out_patches
+from aecodec.train.parallel import Team
 from aecodec.train.start import start_from_pca
 
 FAST_LR = 8.0  # gains and prior scales, relative to the rest: else low rates take hours to be reached
@@ -38,7 +39,7 @@ class Settings:
     Attributes:
         kind: "codec" or "denoiser".
         minutes: Length of this run, cool-down included.
-        batch: Patches a step.
+        batch: Patches a step, over all processes.
         patches: Sides of the patches in pixels, growing through the run.
         grow_at: Share of the run after which each of the later sizes begins.
         lr: Learning rate of Adam after warm-up.
@@ -46,6 +47,7 @@ class Settings:
         ema: Decay per step of the averaged weights.
         seed: Of all random numbers.
         evaluate_minutes: Between two evaluations on the held-out pictures.
+        processes: That share the batch.
     """
 
     kind: str
@@ -58,9 +60,10 @@ class Settings:
     ema: float = 0.998
     seed: int = 0
     evaluate_minutes: float = 15.0
+    processes: int = 1
 
     def lr_at(self, progress: float, step: int) -> float:
-        """Learning rate at a share of the run; the first 100 steps warm up."""
+        """Learning rate at a share of the run; its first 100 steps warm up, as Adam's averages do."""
         warm = min(1.0, (step + 1) / 100)
         cool = min(1.0, (1 - progress) / self.cooldown) if self.cooldown else 1.0
         return self.lr * warm * max(cool, 0.01)
@@ -98,12 +101,13 @@ class State:
         write_atomic(path, buffer.getvalue())
 
     def restore(self, content: dict[str, Any]) -> None:
-        """Take over a checkpoint."""
+        """Take over a checkpoint, or exported weights, which lack the optimizer and the random state."""
         self.model.load_state_dict(content["model"])
         self.ema.load_state_dict(content["ema"])
-        self.optimizer.load_state_dict(content["optimizer"])
         self.step, self.seconds = content["step"], content["seconds"]
-        torch.set_rng_state(content["random"])
+        if "optimizer" in content:
+            self.optimizer.load_state_dict(content["optimizer"])
+            torch.set_rng_state(content["random"])
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -132,6 +136,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
+def read_weights(kind: str, path: Path) -> dict[str, Any]:
+    """Read exported weights as the start of another run, for when their checkpoint is gone.
+
+    Raises:
+        WeightsError: The file is missing, damaged or for another network.
+    """
+    weights = pretrained.load(kind, path)
+    recipe, parameters = weights.metadata["recipe"], weights.network.state_dict()
+    return {
+        "settings": {"kind": kind},
+        "config": weights.metadata["config"],
+        "model": parameters,
+        "ema": parameters,
+        "step": recipe["steps"],
+        "seconds": 60 * recipe["total_minutes"],
+    }
+
+
 def train(
     data: Path, checkpoint: Path, settings: Settings, held_out: list[str], resume: Path | None = None
 ) -> dict[str, float]:
@@ -142,7 +164,8 @@ def train(
         checkpoint: Written every few minutes and at the end; the log stands beside it as .csv.
         settings: How to train.
         held_out: Names of pictures that are only evaluated on.
-        resume: Checkpoint to go on from: model, averages, optimizer, step and random state.
+        resume: Checkpoint to go on from: model, averages, optimizer, step and random state. Or a .safetensors file
+            of exported weights: the optimizer starts anew.
 
     Returns:
         Figures of the averaged weights on the held-out pictures at the end.
@@ -152,36 +175,50 @@ def train(
         PictureError: There is nothing to train or evaluate on.
         WeightsError: `resume` is missing, damaged or of the other network.
     """
-    log_path = _log_path(checkpoint, resume)
-    torch.manual_seed(settings.seed)
-    pictures = Pictures(data, frozenset(held_out))
-    test_patches = held_out_patches(data, held_out, 256)
-    batches = Batches(pictures, settings.batch, settings.patches[0], settings.seed + 1000 * (resume is not None))
+    return parallel.run(settings.processes, _train, (data, checkpoint, settings, held_out, resume))
+
+
+def _train(
+    team: Team, data: Path, checkpoint: Path, settings: Settings, held_out: list[str], resume: Path | None
+) -> dict[str, float]:
+    """Do what `train` says as one process of several; only the leader returns figures."""
+    log_path = _log_path(checkpoint, resume) if team.leads else None
+    torch.manual_seed(settings.seed + team.rank)
+    batch_seed = settings.seed + 1000 * (resume is not None) + 100_000 * team.rank
+    batches = Batches(Pictures(data, frozenset(held_out)), settings.batch // team.size, settings.patches[0], batch_seed)
+    test_patches = held_out_patches(data, held_out, 256) if team.leads else None
     state = _start(settings, resume, iter(batches))
+    team.align(state.model.parameters())
+    if not team.leads:  # else a restored state of the generator would give all processes the same noise
+        torch.manual_seed(settings.seed + team.rank + state.step)
+    first_step = state.step
     if settings.kind == "codec":
         loss_of: Callable[..., tuple[Tensor, dict[str, float]]] = losses.codec_loss
         evaluate: Callable[..., dict[str, float]] = losses.evaluate_codec
     else:
         loss_of, evaluate = losses.denoiser_loss, losses.evaluate_denoiser
-    log = Log(log_path, append=resume is not None)
+    log = Log(log_path, append=resume is not None) if log_path else None
 
     run_seconds, next_evaluation = 0.0, settings.evaluate_minutes * 60
     norms: deque[float] = deque(maxlen=100)
     recent: deque[dict[str, float]] = deque(maxlen=LOG_STEPS)
     total = settings.minutes * 60
-    with tqdm(total=round(total), unit="s", desc=f"train {settings.kind}", smoothing=0) as bar:
-        stream = iter(batches)
+    with tqdm(total=round(total), unit="s", desc=f"train {settings.kind}", smoothing=0, disable=not team.leads) as bar:
+        stream, began = iter(batches), time.monotonic()
         while run_seconds < total:
-            began = time.monotonic()
             progress = run_seconds / total
             batches.size = settings.patch_at(progress)
-            figures = _step(state, next(stream), loss_of, settings.lr_at(progress, state.step), settings, norms)
+            lr = settings.lr_at(progress, state.step - first_step)
+            figures = _step(state, next(stream), loss_of, lr, settings, norms, team)
             recent.append(figures)
-            spent = time.monotonic() - began
-            if spent > STALL_SECONDS:
-                spent = STALL_SECONDS
-            run_seconds += spent
-            state.seconds += spent
+            now = time.monotonic()
+            spent = torch.tensor(min(now - began, STALL_SECONDS))
+            team.align([spent])  # all processes see one clock
+            began = now
+            run_seconds += spent.item()
+            state.seconds += spent.item()
+            if log is None:
+                continue
             bar.update(min(round(run_seconds), bar.total) - bar.n)
             if state.step % LOG_STEPS == 0:
                 means = {k: statistics.fmean(r[k] for r in recent) for k in figures}
@@ -190,6 +227,9 @@ def train(
             if run_seconds >= next_evaluation:
                 next_evaluation += settings.evaluate_minutes * 60
                 _pause(state, evaluate(state.ema, test_patches), checkpoint, settings, log)
+                began = time.monotonic()
+    if log is None:
+        return {}
     final = evaluate(state.ema, test_patches)
     _pause(state, final, checkpoint, settings, log)
     return final
@@ -213,11 +253,13 @@ def _pause(state: State, figures: dict[str, float], checkpoint: Path, settings: 
 
 
 def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
-    content = read_checkpoint(resume) if resume else None
+    content = None
+    if resume:
+        content = read_weights(settings.kind, resume) if resume.suffix == ".safetensors" else read_checkpoint(resume)
     if content and content["settings"]["kind"] != settings.kind:
         raise WeightsError(f"{resume}: is a checkpoint of the {content['settings']['kind']}; start without --resume")
     try:
-        model = build(settings.kind, content and content["config"])
+        model = pretrained.build(settings.kind, content and content["config"])
     except TypeError as error:
         raise WeightsError(f"{resume}: is a checkpoint of another release; start without --resume") from error
     if isinstance(model, CodecNetwork) and resume is None:
@@ -244,12 +286,14 @@ def _step(
     lr: float,
     settings: Settings,
     norms: deque[float],
+    team: Team,
 ) -> dict[str, float]:
     for group in state.optimizer.param_groups:
         group["lr"] = lr * group["factor"]
     loss, figures = loss_of(state.model, x)
     state.optimizer.zero_grad()
     loss.backward()
+    team.average(p.grad for p in state.model.parameters() if p.grad is not None)
     limit = CLIP * statistics.median(norms) if norms else float("inf")
     norm = nn.utils.clip_grad_norm_(state.model.parameters(), limit).item()
     if norm == norm and norm != float("inf"):  # a step with a broken gradient is left out
