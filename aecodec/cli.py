@@ -22,6 +22,7 @@ from click.core import ParameterSource
 
 from aecodec import __version__, batch
 from aecodec.batch import Convert, Job, Naming, Result
+from aecodec.cli_bench import bench
 from aecodec.cli_info import info
 from aecodec.cli_train import train
 from aecodec.cli_types import Bytes, Finite
@@ -352,6 +353,7 @@ def _run(options: Options, naming: Naming, load: Callable[[], Convert]) -> None:
 
 
 cli.add_command(info)
+cli.add_command(bench)
 cli.add_command(train)
 
 

@@ -36,7 +36,14 @@ ALLOWED: dict[str, set[str]] = {
     "cli_info": {"batch", "container", "denoise", "errors", "files", "imageio"},
     "cli_types": set(),
     "cli_train": {"cli_types", "errors", "networks", "train.data", "train.export", "train.loop"},
-    "cli": {"batch", "cli_info", "cli_train", "cli_types", "codec", "denoise", "errors", "files", "imageio", "report"},
+    "cli_bench": {
+        "bench.codec", "bench.crops", "bench.denoise", "bench.denoisers", "bench.peers", "bench.present",
+        "bench.session", "bench.sources", "cli_types", "codec", "errors", "files", "denoise", "pretrained",
+    },
+    "cli": {
+        "batch", "cli_bench", "cli_info", "cli_train", "cli_types", "codec", "denoise", "errors", "files", "imageio",
+        "report",
+    },
     "train": set(),
     "train.data": {"errors", "files", "imageio"},
     "train.noise": set(),
@@ -49,12 +56,30 @@ ALLOWED: dict[str, set[str]] = {
     },
     "train.export": {"errors", "files", "tables", "pretrained", "train.loop"},
     "bench": set(),
-    "bench.codec": {"bench.metrics", "codec", "imageio"},
-    "bench.denoise": {"bench.metrics", "denoise", "imageio"},
     "bench.metrics": set(),
-    "bench.crops": {"codec", "denoise", "imageio"},
-    "bench.__main__": {
-        "bench.codec", "bench.crops", "bench.denoise", "bench.metrics", "codec", "denoise", "imageio",
+    "bench.sources": {"errors", "files", "imageio"},
+    "bench.table": {"bench.sources", "errors", "files"},
+    "bench.session": {"bench.sources", "bench.table", "errors", "files"},
+    "bench.views": {"bench.sources"},
+    "bench.pca": {"bench.sources", "rangecoder", "tables"},
+    "bench.peers": {"bench.pca", "bench.sources", "codec", "imageio"},
+    "bench.denoisers": {"bench.sources", "denoise", "imageio", "networks", "pretrained"},
+    "bench.match": {"bench.peers", "bench.sources"},
+    "bench.memory": {"bench.peers", "bench.sources", "codec", "errors"},
+    "bench.codec": {
+        "bench.match", "bench.memory", "bench.metrics", "bench.peers", "bench.session", "bench.sources",
+        "bench.table", "bench.views",
+    },
+    "bench.denoise": {
+        "bench.denoisers", "bench.metrics", "bench.session", "bench.sources", "bench.table", "bench.views", "errors",
+    },
+    "bench.crops": {"bench.match", "bench.peers", "bench.sources", "codec", "denoise", "imageio"},
+    "bench.summary": {"bench.denoisers", "bench.metrics", "bench.peers", "bench.table"},
+    "bench.plots": {"bench.metrics", "bench.peers"},
+    "bench.report": {"bench.summary", "bench.views"},
+    "bench.present": {
+        "__init__", "bench.codec", "bench.denoise", "bench.denoisers", "bench.peers", "bench.plots", "bench.report",
+        "bench.summary", "bench.table", "files",
     },
 }  # fmt: skip
 

@@ -23,6 +23,7 @@ def test_a_wheel_holds_the_weights_and_works_without_the_repository(tmp_path: Pa
         archive.extractall(installed)
     weights = {"codec.safetensors", "denoiser.safetensors", "SHA256SUMS"}
     assert {f"aecodec/weights/{name}" for name in weights} | {"aecodec/py.typed"} <= names
+    assert "aecodec/bench/template/report.html" in names
     assert not any(name.startswith(("tests/", "samples/", "weights/")) for name in names)
 
     environment = {**os.environ, "PYTHONPATH": str(installed)}

@@ -1,1 +1,1 @@
-"""Rate, distortion and time beside other codecs and denoisers."""
+"""Rate, distortion and time beside other codecs and denoisers, with a report to look at."""
