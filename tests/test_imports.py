@@ -64,14 +64,15 @@ ALLOWED: dict[str, set[str]] = {
     "bench.pca": {"bench.sources", "rangecoder", "tables"},
     "bench.peers": {"bench.pca", "bench.sources", "codec", "imageio"},
     "bench.denoisers": {"bench.sources", "denoise", "imageio", "networks", "pretrained"},
-    "bench.match": {"bench.peers", "bench.sources"},
+    "bench.match": {"bench.peers", "bench.sources", "search"},
     "bench.memory": {"bench.peers", "bench.sources", "codec", "errors"},
     "bench.codec": {
         "bench.match", "bench.memory", "bench.metrics", "bench.peers", "bench.session", "bench.sources",
-        "bench.table", "bench.views",
+        "bench.table", "bench.views", "pixels",
     },
     "bench.denoise": {
         "bench.denoisers", "bench.metrics", "bench.session", "bench.sources", "bench.table", "bench.views", "errors",
+        "pixels",
     },
     "bench.crops": {"bench.match", "bench.peers", "bench.sources", "codec", "denoise", "imageio"},
     "bench.summary": {"bench.denoisers", "bench.metrics", "bench.peers", "bench.table"},

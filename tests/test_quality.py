@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from aecodec import imageio, pretrained
-from aecodec.bench.metrics import psnr
 from aecodec.codec import Codec
 from aecodec.denoise import Denoiser
 from aecodec.imageio import Picture
+from aecodec.pixels import psnr
 from tests.conftest import ROOT, SAMPLES
 
 PHOTOS = [imageio.read(path.read_bytes(), path.name) for path in sorted(SAMPLES.glob("*.jpg"))]

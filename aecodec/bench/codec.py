@@ -14,12 +14,13 @@ from aecodec.bench.session import Session
 from aecodec.bench.sources import Pixels, Source, read, spread
 from aecodec.bench.table import Row, Task
 from aecodec.bench.views import CROP_PX, Scene, View, crop_uri
+from aecodec.pixels import psnr
 
 Metric = Callable[[Pixels, Pixels], float | None]
 
 # Name on the command line -> column and function.
 METRICS: dict[str, tuple[str, Metric]] = {
-    "psnr": ("psnr_db", metrics.psnr),
+    "psnr": ("psnr_db", psnr),
     "ms-ssim": ("ms_ssim", metrics.ms_ssim),
     "ssimulacra2": ("ssimulacra2", metrics.ssimulacra2),
 }
@@ -160,7 +161,7 @@ def _matched(peer: Peer, bpp: float, pixels: Pixels) -> Mapping[str, Any]:
         "quality": found.quality,
         "bytes": len(found.file),
         "bpp": 8 * len(found.file) / count,
-        "psnr_db": metrics.psnr(pixels, decoded),
+        "psnr_db": psnr(pixels, decoded),
         "crop": crop_uri(decoded, pixels),
     }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from aecodec.bench.peers import Peer
 from aecodec.bench.sources import Pixels
+from aecodec.search import highest_below
 
 TOLERANCE = 0.02
 _FINEST = 100  # steps per unit of quality, where a scale knows more than whole numbers
@@ -21,24 +23,18 @@ class Match:
 
 
 def search(peer: Peer, pixels: Pixels, target_bytes: float, tolerance: float = TOLERANCE) -> Match:
-    """Find the largest file that has at most `target_bytes`, by bisection.
+    """Find a file that has at most `target_bytes`, and as many within the tolerance.
 
-    The search ends within that tolerance below the target, or where the scale of the peer knows no value between a file
-    that is too small and one that is too large: then it is the smaller one. Where even quality 0 is too large, that
-    file is returned.
+    Where the scale of the peer knows no value between a file that is too small and one that is too large, it is the
+    smaller one; where even quality 0 is too large, it is that file.
     """
     per_unit = 1 if peer.whole else _FINEST
-    low, high = 0, 100 * per_unit + 1  # in steps; `low` fits, `high` does not
-    best = Match(0.0, peer.encode(pixels, 0.0), 1)
-    tries = 1
-    if len(best.file) > target_bytes:
-        return best
-    while high - low > 1 and len(best.file) < (1 - tolerance) * target_bytes:
-        middle = (low + high) // 2
-        quality = middle / per_unit
-        file = peer.encode(pixels, quality)
-        tries += 1
-        low, high = (middle, high) if len(file) <= target_bytes else (low, middle)
-        if len(best.file) < len(file) <= target_bytes:
-            best = Match(quality, file, tries)
-    return Match(best.quality, best.file, tries)
+    files: dict[int, bytes] = {}
+
+    def log_size(step: int) -> float:
+        files[step] = peer.encode(pixels, step / per_unit)
+        return math.log(len(files[step]))
+
+    limit, relative = math.log(target_bytes), -math.log(1 - tolerance)
+    found = highest_below(log_size, limit, relative, 100 * per_unit) or 0
+    return Match(found / per_unit, files[found], len(files))

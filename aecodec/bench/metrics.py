@@ -16,12 +16,6 @@ SSIM_SIDE_PX = 11
 SSIMULACRA2_SIDE_PX = 8
 
 
-def psnr(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Peak signal-to-noise ratio in dB of two 8-bit pictures, over all channels at once; 99 if they are equal."""
-    mse = float(((a.astype(np.float64) - b.astype(np.float64)) ** 2).mean())
-    return 99.0 if mse == 0 else 10 * float(np.log10(255**2 / mse))
-
-
 def ms_ssim(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float | None:
     """Multi-scale structural similarity, 0 to 1, of pictures [H, W, 3]; None below MS_SSIM_SIDE_PX a side."""
     from pytorch_msssim import ms_ssim

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from aecodec.bench import metrics
-from aecodec.bench.metrics import bd_rate, psnr
+from aecodec.bench.metrics import bd_rate
+from aecodec.pixels import psnr
 from tests.conftest import photo
 
 ANCHOR = [(0.2, 28.0), (0.4, 31.0), (0.8, 34.0), (1.6, 37.0)]

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from aecodec.bench import match, pca, peers
-from aecodec.bench.metrics import psnr
 from aecodec.bench.sources import find as find_sources
 from aecodec.codec import Codec
+from aecodec.pixels import psnr
 from tests.conftest import photo
 
 
