@@ -86,6 +86,11 @@ def png(figure: Figure) -> bytes:
     return _saved(figure, "png", dpi=130, facecolor="white")
 
 
+def svg_file(figure: Figure) -> bytes:
+    """Return a plot as an SVG file on white."""
+    return _saved(figure, "svg", facecolor="white", metadata={"Date": None})
+
+
 def svg(figure: Figure) -> str:
     """Return a plot as an SVG element that takes its ink from the page."""
     drawn = _saved(figure, "svg", transparent=True, metadata={"Date": None}).decode()

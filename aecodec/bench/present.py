@@ -53,7 +53,7 @@ class Results:
         table.write(folder, self.name, self.rows, self.extra)
         files = {f"{self.name}.html": render(self.report)}
         for name, figure in self.figures.items():
-            files |= {f"{name}.png": plots.png(figure), f"{name}.svg": plots.svg(figure).encode()}
+            files |= {f"{name}.png": plots.png(figure), f"{name}.svg": plots.svg_file(figure)}
         for name, data in files.items():
             write_atomic(folder / name, data)
         return [folder / name for name in (*files, f"{self.name}.csv", f"{self.name}.json")]
