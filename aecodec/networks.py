@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aecodec.layers import Block, Down, Magnitude, Up
+from aecodec.layers import Block, Bottleneck, Down, Magnitude, Up
 
 LATENT_STRIDE = 16  # pixels per latent position
 HYPER_STRIDE = 64  # pixels per hyper-latent position
@@ -187,35 +187,50 @@ class DenoiserConfig:
         return asdict(self)
 
 
-class NoiseEstimator(nn.Sequential):
-    """Picture [B, 3, H, W] -> noise level map [B, 1, H/2, W/2], in the picture's unit. Homogeneous: no biases.
+class NoiseEstimator(nn.Module):
+    """Picture minus 0.5 [B, 3, H, W] -> noise level map [B, 1, H/2, W/2], in the picture's unit; H, W multiples of 16.
 
-    Its features live at 1/4 and 1/8; what it returns is smooth. Magnitudes follow the first layer, because the mean
-    magnitude of a high-pass is what tells noise, and end the last one, where a ReLU would have no gradient below zero.
+    Its features live at 1/4, 1/8 and 1/16: the wider the view, the better texture is told from noise. Magnitudes follow
+    the first layer, because the mean magnitude of a high-pass is what tells noise, and end the last one, where a ReLU
+    would have no gradient below zero. The rest has biases, unlike the U-Net: noise that was clipped at black and white
+    is not proportional to its level.
     """
 
     def __init__(self, width: int) -> None:
-        super().__init__(
+        super().__init__()
+        self.fine = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, width, 3, padding=1, bias=False),
             Magnitude(),
-            Down(width, 2 * width, bias=False),
-            Block(2 * width, bias=False),
-            Block(2 * width, bias=False),
-            Down(2 * width, 2 * width, bias=False),
-            Block(2 * width, bias=False),
-            Block(2 * width, bias=False),
-            nn.Conv2d(2 * width, 1, 1, bias=False),
+            Down(width, 2 * width),
+            *(Block(2 * width) for _ in range(2)),
+            Down(2 * width, 3 * width),
+            *(Block(3 * width) for _ in range(2)),
+        )
+        self.coarse = nn.Sequential(
+            Down(3 * width, 4 * width),
+            *(Block(4 * width) for _ in range(2)),
+            Up(4 * width, 3 * width),
+        )
+        self.head = nn.Sequential(
+            Block(3 * width),
+            nn.Conv2d(3 * width, 1, 1),
             Magnitude(),
             nn.Upsample(scale_factor=4, mode="bilinear", align_corners=False),
         )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Estimate the standard deviation of the noise around each pixel."""
+        fine = self.fine(x)
+        out: Tensor = self.head(fine + self.coarse(fine))
+        return out
 
 
 class DenoisingUNet(nn.Module):
     """Bias-free U-Net with a noise-level map as an extra input channel and additive skips.
 
     After FFDNet (Zhang et al. 2018) for the map and half-resolution input and DRUNet (Zhang et al. 2021) for the form,
-    with depthwise blocks in place of dense ones. Without biases it is homogeneous (Mohan et al. 2020, "Robust and
+    with bottlenecks in place of two full convolutions. Without biases it is homogeneous (Mohan et al. 2020, "Robust and
     interpretable blind image denoising via bias-free convolutional neural networks"), so that it works at noise
     levels that it never saw.
     """
@@ -291,4 +306,4 @@ def groups_of_pass(p: int) -> list[int]:
 
 
 def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Block(channels, bias=False) for _ in range(count)))
+    return nn.Sequential(*(Bottleneck(channels) for _ in range(count)))

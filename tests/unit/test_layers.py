@@ -1,16 +1,17 @@
 import torch
 
-from aecodec.layers import Block, Down, Up, lower_bound, round_straight_through
+from aecodec.layers import Block, Bottleneck, Down, Up, lower_bound, round_straight_through
 
 
 def test_a_new_block_is_the_identity() -> None:
     x = torch.randn(2, 6, 5, 7)
     assert torch.equal(Block(6)(x), x)
+    assert torch.equal(Bottleneck(6)(x), x)
 
 
-def test_a_block_without_biases_is_homogeneous() -> None:
-    block = Block(6, bias=False)
-    torch.nn.init.normal_(block.reduce.weight)
+def test_a_bottleneck_is_homogeneous() -> None:
+    block = Bottleneck(6)
+    torch.nn.init.normal_(block.expand.weight)
     x = torch.randn(2, 6, 5, 7)
     torch.testing.assert_close(block(4 * x), 4 * block(x))
 

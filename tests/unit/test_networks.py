@@ -78,10 +78,10 @@ def test_gains_are_interpolated_between_anchors_and_hold_at_the_ends() -> None:
 
 
 @pytest.mark.parametrize("factor", [0.25, 4.0])
-def test_the_denoiser_is_homogeneous(factor: float) -> None:
+def test_the_unet_is_homogeneous(factor: float) -> None:
     network = DenoiserNetwork(TINY_DENOISER)
     randomise(network)
-    x = torch.randn(1, 3, 32, 48)
-    clean = network.unet(x, network.estimator(x))
-    scaled = network.unet(factor * x, network.estimator(factor * x))
+    x, sigma = torch.randn(1, 3, 32, 48), torch.rand(1, 1, 16, 24)
+    clean = network.unet(x, sigma)
+    scaled = network.unet(factor * x, factor * sigma)
     torch.testing.assert_close(scaled, factor * clean)
