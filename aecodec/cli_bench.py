@@ -241,10 +241,10 @@ def bench_denoise(
     with Session(output, "denoise") as session:
         pictures, failures = sources.find_pairs(*pairs, output) if pairs else sources.find(Path(folder or ""), output)
         _tell(session, failures)
-        others, missing = denoisers.find(denoisers.DEFAULT if peers is None else peers)
+        others, missing = denoisers.find(denoisers.DEFAULT if peers is None else peers, known=pairs is None)
         for line in missing:
             session.say(line)
-        methods = [*denoisers.ours(pretrained.load("denoiser")), *others]
+        methods = [*denoisers.ours(pretrained.load("denoiser"), known=pairs is None), *others]
         rows = denoise.measure(session, pictures, methods, sigmas, crops)
         results = present.denoise_results(rows, methods) if rows else None
     _finish(ctx, session, results, output)

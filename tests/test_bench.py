@@ -215,9 +215,19 @@ def test_pairs_have_the_noise_that_they_have(tmp_path: Path) -> None:
     assert "the noise of these pairs" in result.stdout
 
 
+def test_without_wavelets_their_denoiser_is_left_out_and_so_is_all_that_needs_an_estimate_of_the_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pywt", None)
+    found, missing = denoisers.find(["wavelet", "tv"], known=True)
+    assert [method.name for method in found] == ["tv"]
+    assert missing == ["wavelet: left out, not installed; pip install PyWavelets"]
+    assert denoisers.find(["tv"], known=False) == ([], ["tv: left out, not installed; pip install PyWavelets"])
+
+
 @pytest.mark.parametrize("name", [name for name in denoisers.NAMES if name != "bm3d"])
 def test_every_denoiser_removes_noise(name: str) -> None:
-    found, missing = denoisers.find([name])
+    found, missing = denoisers.find([name], known=True)
     if missing:
         pytest.skip(missing[0])
     clean = photo(48, 64).pixels

@@ -44,27 +44,34 @@ class Method:
     blind: bool = False
 
 
-def ours(weights: Weights) -> list[Method]:
-    """Return the input itself, our denoiser blind, and our denoiser with sigma given."""
+def ours(weights: Weights, known: bool) -> list[Method]:
+    """Return the input itself, our denoiser blind, and, where the noise is known, our denoiser with sigma given."""
     denoiser = Denoiser(cast(DenoiserNetwork, weights.network))
     version = f"{weights.model_id.hex()}-{code_version()}"
 
     def denoise(pixels: Pixels, sigma: float | None) -> Pixels:
         return np.asarray(denoiser.denoise(Picture(pixels), sigma=sigma).pixels, np.uint8)
 
-    return [
+    methods = [
         Method("noisy", "noisy input", "", "", lambda pixels, _: pixels, blind=True),
         Method(BLIND, "aecodec, blind", version, "noise level estimated", lambda p, _: denoise(p, None), blind=True),
-        Method("aecodec-sigma", "aecodec, sigma given", version, "", denoise),
     ]
+    return [*methods, Method("aecodec-sigma", "aecodec, sigma given", version, "", denoise)] if known else methods
 
 
-def find(names: Sequence[str]) -> tuple[list[Method], list[str]]:
-    """Return the peers of these names, and a line for each one that is not installed, with the remedy."""
+def find(names: Sequence[str], known: bool) -> tuple[list[Method], list[str]]:
+    """Return the peers of these names, and a line for each one that is not installed, with the remedy.
+
+    Args:
+        names: Of NAMES.
+        known: Whether the level of the noise is; else they need `noise_level`.
+    """
     makers = {"nlm": _nlm, "bm3d": _bm3d, "wavelet": _wavelet, "tv": _tv}
     found, missing = [], []
     for name in names:
         try:
+            if not known:
+                _wavelets()
             found.append(makers[name]())
         except ImportError as error:
             missing.append(f"{name}: left out, {error}")
@@ -75,10 +82,15 @@ def noise_level(noisy: Pixels) -> float:
     """Estimate sigma for peers that have to be told it, by the median of wavelet details (scikit-image).
 
     Raises:
-        ImportError: scikit-image is not installed.
+        ImportError: scikit-image or PyWavelets is not installed.
     """
-    restoration = _module("skimage.restoration", "scikit-image")
-    return float(restoration.estimate_sigma(noisy.astype(np.float64), channel_axis=-1, average_sigmas=True))
+    return float(_wavelets().estimate_sigma(noisy.astype(np.float64), channel_axis=-1, average_sigmas=True))
+
+
+def _wavelets() -> Any:
+    """Return the module of scikit-image that has wavelets, where it can use them."""
+    _module("pywt", "PyWavelets")
+    return _module("skimage.restoration", "scikit-image")
 
 
 def _module(name: str, package: str) -> Any:
@@ -118,7 +130,7 @@ def _bm3d() -> Method:
 
 
 def _wavelet() -> Method:
-    restoration = _module("skimage.restoration", "scikit-image")
+    restoration = _wavelets()
 
     def run(noisy: Pixels, sigma: float) -> Pixels:
         options = {"method": "BayesShrink", "convert2ycbcr": True, "rescale_sigma": True, "channel_axis": -1}
