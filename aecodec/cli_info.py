@@ -49,11 +49,11 @@ def info(ctx: click.Context, files: tuple[str, ...], as_json: bool) -> None:
             failed = True
             continue
         if as_json:
-            click.echo(json.dumps({"input": name, **facts}))
+            click.echo(json.dumps({"input": name, "status": "done", **facts}))
             continue
         click.echo(printable(name))
         for key, value in facts.items():
-            shown = ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else value
+            shown = ", ".join(f"{k} {v}" for k, v in value.items()) or "-" if isinstance(value, dict) else value
             click.echo(f"  {key:<15}{shown}")
     ctx.exit(int(failed))
 

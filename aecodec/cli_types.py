@@ -29,8 +29,8 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number of bytes, or fail with one line."""
-        found = re.fullmatch(r"(\d+|\d*\.\d+(?=[kM]))([kM]?)B?", str(value))
-        size = round(float(found[1]) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]) if found else 0
+        found = re.fullmatch(r"(\d+|\d*\.\d+(?=[kKM]))([kKM]?)B?", str(value))
+        size = round(float(found[1]) * {"": 1, "k": 1e3, "K": 1e3, "M": 1e6}[found[2]]) if found else 0
         if size <= 0:
             self.fail(f"{value} is no file size, such as 9500, 200k or 1.5M.", param, ctx)
         return size

@@ -98,7 +98,8 @@ class Codec:
 
         found = highest_below(log_size, math.log(max(limit, 1)), SIZE_TOLERANCE, QUALITY_STEPS)
         if found is None:
-            raise TargetError(f"takes {len(files[0])} bytes even at quality 0, not {limit}; raise the target")
+            bpp = 8 * len(files[0]) / (picture.height * picture.width)
+            raise TargetError(f"takes {len(files[0])} bytes ({bpp:.3g} bpp) even at quality 0; raise the target")
         return files[found], found / 100
 
     def encode_to_psnr(self, picture: Picture, psnr_db: float) -> tuple[bytes, float]:

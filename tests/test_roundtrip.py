@@ -161,7 +161,7 @@ def test_a_wanted_fidelity_is_met_from_above(codec: Codec) -> None:
 def test_targets_out_of_reach_are_errors(codec: Codec) -> None:
     picture = photo(64, 64)
     smallest = len(codec.encode(picture, 0))
-    with pytest.raises(TargetError, match=f"takes {smallest} bytes even at quality 0, not 10"):
+    with pytest.raises(TargetError, match=rf"takes {smallest} bytes \([0-9.]+ bpp\) even at quality 0; raise"):
         codec.encode_to_size(picture, 10)
     assert codec.encode_to_size(picture, 10**6) == (codec.encode(picture, 100), 100)
     with pytest.raises(TargetError, match="at quality 100, not 90 dB"):

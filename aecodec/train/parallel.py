@@ -7,6 +7,7 @@ threads waiting for each other.
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
@@ -94,6 +95,7 @@ def run(size: int, work: Callable[..., dict[str, float]], arguments: Sequence[An
 
 def _follow(team: Team, threads: int, work: Callable[..., dict[str, float]], arguments: Sequence[Any]) -> None:
     torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the leader, who ends this process
     try:
         work(team, *arguments)
     except Exception:
