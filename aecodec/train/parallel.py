@@ -1,7 +1,7 @@
 """Data-parallel training on one machine: a process per share of the cores, gradients averaged at every step.
 
-Two processes of one thread each train 1.2 to 1.6 times as fast as one process of two threads: small convolutions leave
-threads waiting for each other.
+Two processes of one thread each took steps 1.2 to 1.6 times as fast as one process of two threads: small convolutions
+leave threads waiting for each other.
 """
 
 from __future__ import annotations
