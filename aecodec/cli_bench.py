@@ -250,12 +250,59 @@ def bench_denoise(
     _finish(ctx, session, results, output)
 
 
+@bench.command("noisy")
+@click.argument("folder", type=_A_FOLDER)
+@click.option(
+    "--sigma",
+    "sigmas",
+    callback=_numbers(0, 255),
+    default="15,25",
+    show_default=True,
+    metavar="LIST",
+    help="Standard deviations of the noise to add, on the scale of 0 to 255.",
+)
+@click.option("-q", "--quality", type=Finite(0, 100), default=50.0, show_default=True, help="Of the .aec files.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder for the tables.")
+@click.pass_context
+def bench_noisy(
+    ctx: click.Context, folder: Path, sigmas: tuple[float, ...], quality: float, threads: int | None, output: Path
+) -> None:
+    """Measure what noise costs the codec, and what denoising before coding saves.
+
+    White Gaussian noise is added to clean pictures. The folder given with -o receives noisy.csv and noisy.json.
+
+    \b
+    Example:
+      aecodec bench noisy photos/ -o report/
+    """
+    _require_libraries()
+    from aecodec.bench import noisy, peers, sources, summary, table
+    from aecodec.bench.session import Session
+    from aecodec.codec import Codec
+    from aecodec.denoise import Denoiser
+
+    _set_threads(threads)
+    with Session(output, "noisy") as session:
+        pictures, failures = sources.find(folder, output)
+        _tell(session, failures)
+        rows = noisy.measure(session, pictures, peers.ours(Codec.load()), Denoiser.load(), sigmas, quality)
+    if not rows:
+        raise AecodecError("no picture could be measured; see above")
+    table.write(output, "noisy", rows, {})
+    click.echo(summary.text(noisy.grid(rows)))
+    ctx.exit(int(session.failures > 0))
+
+
 @bench.command("crops")
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--box", nargs=4, type=int, required=True, help="Left, top, right, bottom in pixels.")
 @click.option("--jpeg", type=click.IntRange(1, 95), help="Compare with a JPEG of this quality; denoise without it.")
+@click.option("--sigma", type=Finite(0, 255), help="Add white noise of this standard deviation, then denoise.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A PNG.")
-def bench_crops(picture: Path, box: tuple[int, int, int, int], jpeg: int | None, output: Path) -> None:
+def bench_crops(
+    picture: Path, box: tuple[int, int, int, int], jpeg: int | None, sigma: float | None, output: Path
+) -> None:
     """Write crops of a picture at 100 %, side by side, as one PNG.
 
     \b
@@ -263,6 +310,8 @@ def bench_crops(picture: Path, box: tuple[int, int, int, int], jpeg: int | None,
       aecodec bench crops photo.jpg --box 100 100 400 400 --jpeg 20 -o strip.png
       aecodec bench crops noisy.png --box 100 100 400 400 -o strip.png
     """
+    if jpeg is not None and sigma is not None:
+        raise click.UsageError("--jpeg and --sigma exclude each other; give one")
     from aecodec.bench import crops, sources
 
     pixels = sources.read(picture)
@@ -271,9 +320,9 @@ def bench_crops(picture: Path, box: tuple[int, int, int, int], jpeg: int | None,
         size = f"{pixels.shape[1]} x {pixels.shape[0]}"
         raise click.BadParameter(f"does not lie within the {size} pixels of the picture.", param_hint="--box")
     if jpeg is None:
-        from aecodec.denoise import Denoiser
+        from aecodec import pretrained
 
-        strip = crops.denoising_strip(Denoiser.load(), pixels, box)
+        strip = crops.denoising_strip(pretrained.load("denoiser"), pixels, box, sigma)
     else:
         from aecodec.codec import Codec
 

@@ -282,14 +282,30 @@ def test_without_its_libraries_bench_says_what_to_install(tmp_path: Path, monkey
 
 def test_crops_are_cut_to_the_box(tmp_path: Path) -> None:
     Image.fromarray(photo(64, 80).pixels).save(tmp_path / "a.png")
-    for options, columns in ((("--jpeg", "30"), 3), ((), 2)):
-        output = tmp_path / f"{columns}.png"
+    for n, options in enumerate((("--jpeg", "30"), (), ("--sigma", "25"))):
+        output = tmp_path / f"strip-{n}.png"
         result = bench("crops", tmp_path / "a.png", "--box", "8", "4", "40", "28", *options, "-o", output)
         assert result.exit_code == 0, result.output
         strip = Image.open(output)
-        assert strip.size == (columns * 36 - 4, 24 + 20)
-        original = np.asarray(strip)[20:, :32]
-        assert (original == photo(64, 80).pixels[4:28, 8:40]).all() or columns == 2
+        assert strip.size == (3 * 36 - 4, 24 + 20)
+        first = np.asarray(strip)[20:, :32]
+        assert (first == photo(64, 80).pixels[4:28, 8:40]).all() == ("--sigma" not in options)
+
+
+def test_denoising_before_coding_is_weighed_against_coding_the_noise(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(photo(96, 128).pixels).save(folder / "a.png")
+    (folder / "broken.png").write_bytes(b"\x89PNG")
+    result = bench("noisy", folder, "-o", tmp_path / "out", "--sigma", "25", "-q", "60")
+    assert result.exit_code == 1
+    assert "broken.png" in result.stderr
+    rows = {row["way"]: row for row in json.loads((tmp_path / "out" / "noisy.json").read_text())["rows"]}
+    assert list(rows) == ["clean", "plain", "denoised"]
+    assert rows["denoised"]["bytes"] < rows["plain"]["bytes"]
+    assert rows["denoised"]["psnr_db"] > rows["plain"]["psnr_db"]
+    for row in rows.values():
+        assert f"{row['bytes']}  {row['bpp']:.3f}  {row['psnr_db']:.2f}" in result.stdout
 
 
 def test_a_report_asks_for_nothing_from_outside(

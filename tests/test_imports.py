@@ -37,8 +37,9 @@ ALLOWED: dict[str, set[str]] = {
     "cli_types": set(),
     "cli_train": {"cli_types", "errors", "networks", "train.data", "train.export", "train.loop"},
     "cli_bench": {
-        "bench.codec", "bench.crops", "bench.denoise", "bench.denoisers", "bench.peers", "bench.present",
-        "bench.session", "bench.sources", "cli_types", "codec", "errors", "files", "denoise", "pretrained",
+        "bench.codec", "bench.crops", "bench.denoise", "bench.denoisers", "bench.noisy", "bench.peers", "bench.present",
+        "bench.session", "bench.sources", "bench.summary", "bench.table", "cli_types", "codec", "denoise", "errors",
+        "files", "pretrained",
     },
     "cli": {
         "batch", "cli_bench", "cli_info", "cli_train", "cli_types", "codec", "denoise", "errors", "files", "imageio",
@@ -51,7 +52,7 @@ ALLOWED: dict[str, set[str]] = {
     "train.start": {"layers", "networks"},
     "train.parallel": set(),
     "train.loop": {
-        "", "errors", "files", "networks", "pretrained",
+        "", "errors", "files", "layers", "networks", "pretrained",
         "train.data", "train.losses", "train.parallel", "train.start",
     },
     "train.export": {"errors", "files", "tables", "pretrained", "train.loop"},
@@ -74,7 +75,14 @@ ALLOWED: dict[str, set[str]] = {
         "bench.denoisers", "bench.metrics", "bench.session", "bench.sources", "bench.table", "bench.views", "errors",
         "pixels",
     },
-    "bench.crops": {"bench.match", "bench.peers", "bench.sources", "codec", "denoise", "imageio"},
+    "bench.crops": {
+        "bench.denoise", "bench.denoisers", "bench.match", "bench.peers", "bench.sources", "codec", "errors", "pixels",
+        "pretrained",
+    },
+    "bench.noisy": {
+        "bench.denoise", "bench.peers", "bench.session", "bench.sources", "bench.summary", "bench.table", "denoise",
+        "imageio", "pixels",
+    },
     "bench.summary": {"bench.denoisers", "bench.metrics", "bench.peers", "bench.table"},
     "bench.plots": {"bench.metrics", "bench.peers"},
     "bench.report": {"bench.summary", "bench.views"},

@@ -7,11 +7,13 @@ import io
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from aecodec.bench import match, peers
+from aecodec.bench import denoisers, match, peers
+from aecodec.bench.denoise import add_noise
 from aecodec.bench.sources import Pixels
 from aecodec.codec import Codec
-from aecodec.denoise import Denoiser
-from aecodec.imageio import Picture
+from aecodec.errors import AecodecError
+from aecodec.pixels import psnr
+from aecodec.pretrained import Weights
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _BAR_PX = 20
@@ -33,10 +35,29 @@ def compression_strip(codec: Codec, pixels: Pixels, box: Box, jpeg_quality: int)
     )
 
 
-def denoising_strip(denoiser: Denoiser, noisy: Pixels, box: Box) -> bytes:
-    """Crop the noisy picture and the blindly denoised one; return a PNG."""
-    clean = np.asarray(denoiser.denoise(Picture(noisy)).pixels, np.uint8)
-    return _strip([("noisy", noisy), ("aecodec denoise", clean)], box)
+def denoising_strip(weights: Weights, pixels: Pixels, box: Box, sigma: float | None) -> bytes:
+    """Crop the noisy picture, what non-local means makes of it, and the blindly denoised one; return a PNG.
+
+    Args:
+        weights: Of the denoiser.
+        pixels: A noisy picture, or a clean one that gets white noise.
+        box: What to show.
+        sigma: Of the noise to add; None for a picture that is noisy as it is.
+
+    Raises:
+        AecodecError: What non-local means needs is not installed.
+    """
+    known = sigma is not None
+    found, missing = denoisers.find(["nlm"], known=known)
+    if missing:
+        raise AecodecError(missing[0].replace("left out, ", ""))
+    noisy = add_noise(pixels, sigma) if sigma is not None else pixels
+    told = sigma if sigma is not None else denoisers.noise_level(noisy)
+    ours = next(method for method in denoisers.ours(weights, known) if method.name == denoisers.BLIND)
+    columns = [("noisy", noisy), ("non-local means", found[0].run(noisy, told)), ("aecodec", ours.run(noisy, told))]
+    if known:
+        columns = [(f"{label}, {psnr(result, pixels):.1f} dB", result) for label, result in columns]
+    return _strip(columns, box)
 
 
 def _strip(columns: list[tuple[str, Pixels]], box: Box) -> bytes:
