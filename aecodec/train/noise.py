@@ -12,7 +12,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Shares of the pictures with each kind of noise; the rest has white noise.
-CLEAN_SHARE, LOW_PASS_SHARE, CAMERA_SHARE = 0.08, 0.07, 0.25
+CLEAN_SHARE, LOW_PASS_SHARE, CAMERA_SHARE = 0.07, 0.06, 0.3
+# Of the pictures with camera noise: softened, because cameras resolve less at full size than pictures that were scaled
+# down; and with coarse noise, as cameras leave it that have smoothed and sharpened.
+SOFT_SHARE, COARSE_SHARE = 0.5, 0.4
 MAX_SIGMA = 75.0  # of white and low-pass noise, on the 0-255 scale
 GRAY_SHARE = 1 / 7  # in a gray picture all three channels have the same noise
 JPEG_SHARE = 2 / 3  # of the pictures with low-pass and camera noise
@@ -46,9 +49,11 @@ def _add_noise(clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         clean = clean.mean(0, keepdim=True).expand_as(clean)
     kind = _uniform(0, 1)
     is_camera = CLEAN_SHARE + LOW_PASS_SHARE <= kind < CLEAN_SHARE + LOW_PASS_SHARE + CAMERA_SHARE
+    if is_camera and _chance(SOFT_SHARE):
+        clean = soften(clean)
     level = 0.0 if kind < CLEAN_SHARE else _uniform(0, 1) ** 1.5 * MAX_SIGMA / 255  # half of them below 27
     noise = camera_noise(clean) if is_camera else level * torch.randn_like(clean)
-    if CLEAN_SHARE <= kind < CLEAN_SHARE + LOW_PASS_SHARE:
+    if CLEAN_SHARE <= kind < CLEAN_SHARE + LOW_PASS_SHARE or (is_camera and _chance(COARSE_SHARE)):
         noise = low_pass(noise)
     if gray:
         noise = noise[:1].expand_as(noise)
@@ -87,6 +92,16 @@ def _colour_matrix() -> Tensor:
     matrix = torch.tensor([[_uniform(-0.6, 0.05) for _ in range(3)] for _ in range(3)])
     matrix.fill_diagonal_(0)
     return matrix + torch.diag(1 - matrix.sum(1))
+
+
+def soften(clean: Tensor) -> Tensor:
+    """Enlarge the middle of [3, H, W] by a factor of 1 to 2 to the same size, bicubically."""
+    height, width = clean.shape[1:]
+    factor = _uniform(1, 2)
+    inner = round(height / factor), round(width / factor)
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    middle = clean[None, :, top : top + inner[0], left : left + inner[1]]
+    return F.interpolate(middle, (height, width), mode="bicubic", align_corners=False)[0].clamp(0, 1)
 
 
 def low_pass(noise: Tensor) -> Tensor:
