@@ -80,6 +80,11 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="Share the batch and the threads among processes: on two cores, 2 are the fastest.",
         ),
+        click.option(
+            "--bfloat16",
+            is_flag=True,
+            help="Compute most layers in bfloat16: up to twice as fast on CPUs that have avx512_bf16 or amx_bf16.",
+        ),
     ]
     for decorate in reversed(options):
         command = decorate(command)
@@ -144,6 +149,7 @@ def _train(
     seed: int,
     threads: int | None,
     processes: int,
+    bfloat16: bool,
 ) -> None:
     import torch
 
@@ -167,6 +173,7 @@ def _train(
         cooldown=cooldown,
         seed=seed,
         processes=processes,
+        bfloat16=bfloat16,
     )
     with _readable_errors():
         names = _names(held_out) if held_out else choose_held_out(data)
