@@ -24,8 +24,8 @@ from aecodec.search import highest_below
 from aecodec.tables import Tables
 
 TILE = TILE_PX // LATENT_STRIDE  # side of a tile in latent positions
-# Receptive fields, from the blocks of g_a and g_s: 76 px on either side, and 4 latent positions.
-ANALYSIS_HALO_PX = 96
+# Receptive fields, from the blocks of g_a and g_s: 104 px on either side, and 4 latent positions.
+ANALYSIS_HALO_PX = 112
 SYNTHESIS_HALO = 6
 SIZE_TOLERANCE = 0.015  # relative
 PSNR_TOLERANCE_DB = 0.05

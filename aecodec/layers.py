@@ -38,23 +38,26 @@ class Block(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Residual block: 1x1 to half the width, dense 3x3, 1x1 back, leaky ReLU between them; no biases.
+    """Residual block: 1x1 to half the width, dense 3x3, 1x1 back, leaky ReLU between them.
 
-    After ResNet (He et al. 2016, "Deep residual learning for image recognition"). Denoising gains more from its dense
-    3x3 than from the width of `Block`, at 3.25 instead of 4 C^2 multiplications. Homogeneous: f(a x) = a f(x) for
-    a > 0. The last layer starts at zero, so that a new block is the identity.
+    After ResNet (He et al. 2016, "Deep residual learning for image recognition"). Pictures gain more from its dense
+    3x3 than from the width of `Block`, at 3.25 instead of 4 C^2 multiplications. Without biases it is homogeneous:
+    f(a x) = a f(x) for a > 0. The last layer starts at zero, so that a new block is the identity.
 
     Args:
         channels: Width of input and output, even.
+        bias: Whether the layers have biases.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, bias: bool = True) -> None:
         super().__init__()
         half = channels // 2
-        self.reduce = nn.Conv2d(channels, half, 1, bias=False)
-        self.spatial = nn.Conv2d(half, half, 3, padding=1, bias=False)
-        self.expand = nn.Conv2d(half, channels, 1, bias=False)
+        self.reduce = nn.Conv2d(channels, half, 1, bias=bias)
+        self.spatial = nn.Conv2d(half, half, 3, padding=1, bias=bias)
+        self.expand = nn.Conv2d(half, channels, 1, bias=bias)
         nn.init.zeros_(self.expand.weight)
+        if bias:
+            nn.init.zeros_(cast(Tensor, self.expand.bias))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map [B, C, H, W] to the same shape."""

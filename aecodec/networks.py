@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +29,7 @@ PASS_ORDER = (0, 3, 1, 2)  # pass p codes group g at position g ^ PASS_ORDER[p]:
 
 @dataclass(frozen=True)
 class CodecConfig:
-    """Widths of the codec; stored with the weights."""
+    """Widths and depths of the codec; stored with the weights."""
 
     stem: int = 96  # channels at 1/4
     middle: int = 192  # channels at 1/8
@@ -39,24 +39,27 @@ class CodecConfig:
     context: int = 192  # width of h_a, h_s and the context model
     context_blocks: int = 2
     anchors: int = 9  # qualities at which the gains are learned
+    analysis: tuple[int, ...] = (2, 4, 4)  # blocks of g_a at 1/4, 1/8 and 1/16
+    synthesis: tuple[int, ...] = (2, 3, 1)  # blocks of g_s at 1/16, 1/8 and 1/4
+    dense: bool = True  # whether these are Bottlenecks, else Blocks
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields, for the metadata of a weights file."""
         return asdict(self)
 
 
 class AnalysisTransform(nn.Sequential):
-    """g_a: picture [B, 3, H, W] in [0, 1] minus 0.5 -> latent y [B, M, H/16, W/16]. About 17 kMAC per pixel."""
+    """g_a: picture [B, 3, H, W] in [0, 1] minus 0.5 -> latent y [B, M, H/16, W/16]. About 19 kMAC per pixel."""
 
     def __init__(self, c: CodecConfig) -> None:
         super().__init__(
             nn.PixelUnshuffle(4),
             nn.Conv2d(48, c.stem, 1),
-            Block(c.stem),
+            *_transform_blocks(c, c.stem, c.analysis[0]),
             Down(c.stem, c.middle),
-            *(Block(c.middle) for _ in range(3)),
+            *_transform_blocks(c, c.middle, c.analysis[1]),
             Down(c.middle, c.deep),
-            *(Block(c.deep) for _ in range(3)),
+            *_transform_blocks(c, c.deep, c.analysis[2]),
             nn.Conv2d(c.deep, c.latent, 1),
         )
 
@@ -67,11 +70,11 @@ class SynthesisTransform(nn.Sequential):
     def __init__(self, c: CodecConfig) -> None:
         super().__init__(
             nn.Conv2d(c.latent, c.deep, 1),
-            *(Block(c.deep) for _ in range(2)),
+            *_transform_blocks(c, c.deep, c.synthesis[0]),
             Up(c.deep, c.middle),
-            *(Block(c.middle) for _ in range(2)),
+            *_transform_blocks(c, c.middle, c.synthesis[1]),
             Up(c.middle, c.stem),
-            Block(c.stem),
+            *_transform_blocks(c, c.stem, c.synthesis[2]),
             nn.Conv2d(c.stem, 48, 3, padding=1),
             nn.PixelShuffle(4),
         )
@@ -179,10 +182,10 @@ class DenoiserConfig:
     """Widths of the denoiser at 1/2, 1/4, 1/8 and 1/16; stored with the weights."""
 
     widths: tuple[int, ...] = (48, 96, 160, 224)
-    blocks: int = 2
+    blocks: int = 4
     estimator: int = 24
 
-    def to_dict(self) -> dict[str, int | tuple[int, ...]]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the fields, for the metadata of a weights file."""
         return asdict(self)
 
@@ -305,5 +308,9 @@ def groups_of_pass(p: int) -> list[int]:
     return [position ^ PASS_ORDER[p] for position in range(4)]
 
 
+def _transform_blocks(c: CodecConfig, channels: int, count: int) -> list[Block | Bottleneck]:
+    return [Bottleneck(channels) if c.dense else Block(channels) for _ in range(count)]
+
+
 def _blocks(channels: int, count: int) -> nn.Sequential:
-    return nn.Sequential(*(Bottleneck(channels) for _ in range(count)))
+    return nn.Sequential(*(Bottleneck(channels, bias=False) for _ in range(count)))

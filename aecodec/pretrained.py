@@ -20,6 +20,8 @@ from aecodec.tables import Tables
 FORMAT = "aecodec-weights-1"
 MODEL_ID_BYTES = 4
 TABLE_PREFIX = "tables."
+# What the codecs had that were exported before their config told it.
+FIRST_CODEC: dict[str, Any] = {"analysis": (1, 3, 3), "synthesis": (2, 2, 1), "dense": False}
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel has the weights inside the package, an editable install or a checkout beside it.
 FOLDERS = (_PACKAGE / "weights", _PACKAGE.parent / "weights")
@@ -89,13 +91,12 @@ def load(kind: str, path: Path | None = None) -> Weights:
 
 
 def build(kind: str, config: dict[str, Any] | None = None) -> CodecNetwork | DenoiserNetwork:
-    """Make the untrained network of a kind, "codec" or "denoiser"; default widths where config is None."""
-    config = config or {}
+    """Make the untrained network of a kind, "codec" or "denoiser", by the config of a weights file or the default."""
+    items = (config or {}).items()
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in items}
     if kind == "codec":
-        return CodecNetwork(CodecConfig(**config))
-    if "widths" in config:
-        config = {**config, "widths": tuple(config["widths"])}
-    return DenoiserNetwork(DenoiserConfig(**config))
+        return CodecNetwork(CodecConfig(**(FIRST_CODEC | values)) if config else None)
+    return DenoiserNetwork(DenoiserConfig(**values))
 
 
 def _verify(path: Path, digest: bytes) -> None:
