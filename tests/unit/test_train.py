@@ -13,14 +13,14 @@ from aecodec.codec import Codec
 from aecodec.denoise import Denoiser
 from aecodec.errors import PictureError, WeightsError
 from aecodec.networks import CodecConfig, CodecNetwork
-from aecodec.train import parallel
+from aecodec.train import loop, parallel
 from aecodec.train.data import Batches, Pictures, choose_held_out, source_of, to_float
 from aecodec.train.loop import Settings, read_checkpoint
 from aecodec.train.losses import gaussian_bits, run_codec
-from aecodec.train.noise import add_noise, camera_noise, local_level, low_pass
+from aecodec.train.noise import add_noise, camera_noise, local_level, low_pass, soften
 from aecodec.train.parallel import CHUNK, Team
 from aecodec.train.start import start_from_pca
-from tests.conftest import photo
+from tests.conftest import photo, randomise
 
 
 @pytest.fixture
@@ -119,6 +119,15 @@ def test_low_pass_noise_keeps_its_level() -> None:
     assert low_pass(0.1 * torch.randn(3, 256, 256)).std().item() == pytest.approx(0.1, rel=0.03)
 
 
+def test_softened_pictures_keep_size_and_range_and_have_gentler_edges() -> None:
+    torch.manual_seed(0)
+    clean = to_float(np.stack([photo(64, 96).pixels]))[0]
+    softened = torch.stack([soften(clean) for _ in range(8)])
+    assert softened.shape == (8, *clean.shape)
+    assert 0 <= softened.min() <= softened.max() <= 1
+    assert softened.diff(dim=-1).abs().mean() < 0.9 * clean.diff(dim=-1).abs().mean()
+
+
 def test_the_local_level_follows_the_noise() -> None:
     torch.manual_seed(0)
     level = torch.cat([torch.full((1, 64, 64), 0.02), torch.full((1, 64, 64), 0.2)], 2)
@@ -185,6 +194,19 @@ def fail_as_follower(team: Team) -> dict[str, float]:
 def test_a_process_that_fails_ends_the_run_instead_of_hanging_it() -> None:
     with pytest.raises(threading.BrokenBarrierError):
         parallel.run(2, fail_as_follower, [])
+
+
+def test_bfloat16_rounds_the_residual_branches_of_the_model_and_leaves_the_averages_in_float32() -> None:
+    state = loop._start(Settings("denoiser", 1, bfloat16=True), None, iter(()))
+    randomise(state.model, std=0.2)
+    mine, averaged = (network.unet.encoders[0][0] for network in (state.model, state.ema))
+    x = torch.randn(1, 48, 8, 8)
+    exact = type(mine).forward(mine, x)
+    with torch.no_grad():
+        rounded = mine(x)
+        assert rounded.dtype == torch.float32
+        assert 1e-4 < (rounded - exact).abs().max() / (exact - x).abs().max() < 3e-2
+        assert torch.equal(averaged(x), x)  # untrained: the identity
 
 
 def test_the_command_trains_and_exports_a_denoiser_that_works(pictures: Path, tmp_path: Path) -> None:
