@@ -15,7 +15,7 @@ from aecodec.imageio import Picture
 from aecodec.networks import DENOISER_STRIDE, DenoiserNetwork
 from aecodec.pixels import to_pixels, to_tensor
 
-TILE_PX = 1024  # side of the tiles: 12 megapixels take 1.7 GB in all
+TILE_PX = 1024  # side of the tiles: 12 megapixels take 1.8 GB in all
 # A multiple of 16, as the tiles are, and no less than the receptive fields: 182 px of the U-Net, 74 px of the
 # estimator.
 HALO_PX = 192
