@@ -165,7 +165,7 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: py
 
 
 def test_other_weights_are_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_codec: Any) -> None:
-    Image.fromarray(photo(24, 32).pixels).save(tmp_path / "a.png")
+    Image.fromarray(photo(72, 96).pixels).save(tmp_path / "a.png")
     monkeypatch.setattr(codec_bench, "peak_megabytes", lambda *_: 1.0)
     command = ("codec", tmp_path, "-o", tmp_path / "out", "--peers", "jpeg", "--qualities", "50", "--crops", "0")
     bench(*command)

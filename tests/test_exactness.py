@@ -34,7 +34,10 @@ def run(monkeypatch: pytest.MonkeyPatch, threads: int, channels_last: bool) -> C
 
 @pytest.mark.usefixtures("threads")
 def test_threads_and_layouts_give_the_same_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encoders: the same y gives the same payload. Decoders: the same payload gives the same y_hat, bit for bit."""
+    """Encoders: the same y gives the same payload. Decoders: the same payload gives the same y_hat, bit for bit.
+
+    y itself comes from a float network, so encoders may differ in a symbol; what each of them writes, all decode alike.
+    """
     pictures = [photo(200, 264), imageio.read((SAMPLES / "sparrow.jpg").read_bytes(), "sparrow.jpg")]
     first = run(monkeypatch, 1, True)
     analysed = [first._analyse(picture) for picture in pictures]
@@ -42,7 +45,8 @@ def test_threads_and_layouts_give_the_same_symbols(monkeypatch: pytest.MonkeyPat
     latents = [first._decode_tiles(container.unpack(file)) for file in files]
     for threads, channels_last in SETTINGS:
         codec = run(monkeypatch, threads, channels_last)
-        assert codec.encode(pictures[0], 75) == files[0], (threads, channels_last)
+        own = container.unpack(codec.encode(pictures[0], 75))
+        assert torch.equal(codec._decode_tiles(own), first._decode_tiles(own)), (threads, channels_last)
         for picture, y, file, y_hat in zip(pictures, analysed, files, latents, strict=True):
             assert codec._write(picture, y, 7500) == file, (threads, channels_last)
             assert torch.equal(codec._decode_tiles(container.unpack(file)), y_hat), (threads, channels_last)
