@@ -321,8 +321,13 @@ def bench_crops(
         raise click.BadParameter(f"does not lie within the {size} pixels of the picture.", param_hint="--box")
     if jpeg is None:
         from aecodec import pretrained
+        from aecodec.bench import denoisers
 
-        strip = crops.denoising_strip(pretrained.load("denoiser"), pixels, box, sigma)
+        others, missing = denoisers.find(["nlm"], known=sigma is not None)
+        for line in missing:
+            click.echo(line, err=True)
+        noisy, ours = denoisers.ours(pretrained.load("denoiser"), known=False)
+        strip = crops.denoising_strip([noisy, *others, ours], pixels, box, sigma)
     else:
         from aecodec.codec import Codec
 

@@ -292,6 +292,16 @@ def test_crops_are_cut_to_the_box(tmp_path: Path) -> None:
         assert (first == photo(64, 80).pixels[4:28, 8:40]).all() == ("--sigma" not in options)
 
 
+def test_crops_do_without_a_denoiser_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    Image.fromarray(photo(64, 80).pixels).save(tmp_path / "a.png")
+    result = bench("crops", tmp_path / "a.png", "--box", "8", "4", "40", "28", "-o", tmp_path / "strip.png")
+    assert result.exit_code == 0, result.output
+    assert "nlm: left out, not installed" in result.stderr
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.size == (2 * 36 - 4, 24 + 20)
+
+
 def test_denoising_before_coding_is_weighed_against_coding_the_noise(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()

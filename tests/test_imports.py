@@ -76,8 +76,7 @@ ALLOWED: dict[str, set[str]] = {
         "pixels",
     },
     "bench.crops": {
-        "bench.denoise", "bench.denoisers", "bench.match", "bench.peers", "bench.sources", "codec", "errors", "pixels",
-        "pretrained",
+        "bench.denoise", "bench.denoisers", "bench.match", "bench.peers", "bench.sources", "codec", "pixels",
     },
     "bench.noisy": {
         "bench.denoise", "bench.peers", "bench.session", "bench.sources", "bench.summary", "bench.table", "denoise",

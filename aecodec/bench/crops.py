@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from aecodec.bench import denoisers, match, peers
+from aecodec.bench import match, peers
 from aecodec.bench.denoise import add_noise
+from aecodec.bench.denoisers import Method, noise_level
 from aecodec.bench.sources import Pixels
 from aecodec.codec import Codec
-from aecodec.errors import AecodecError
 from aecodec.pixels import psnr
-from aecodec.pretrained import Weights
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels
 _BAR_PX = 20
@@ -35,28 +35,21 @@ def compression_strip(codec: Codec, pixels: Pixels, box: Box, jpeg_quality: int)
     )
 
 
-def denoising_strip(weights: Weights, pixels: Pixels, box: Box, sigma: float | None) -> bytes:
-    """Crop the noisy picture, what non-local means makes of it, and the blindly denoised one; return a PNG.
+def denoising_strip(methods: Sequence[Method], pixels: Pixels, box: Box, sigma: float | None) -> bytes:
+    """Crop what each denoiser makes of a noisy picture; return a PNG.
 
     Args:
-        weights: Of the denoiser.
+        methods: The denoisers, in the order of the crops.
         pixels: A noisy picture, or a clean one that gets white noise.
         box: What to show.
-        sigma: Of the noise to add; None for a picture that is noisy as it is.
-
-    Raises:
-        AecodecError: What non-local means needs is not installed.
+        sigma: Of the noise to add; None for a picture that is noisy as it is, whose level is estimated.
     """
-    known = sigma is not None
-    found, missing = denoisers.find(["nlm"], known=known)
-    if missing:
-        raise AecodecError(missing[0].replace("left out, ", ""))
-    noisy = add_noise(pixels, sigma) if sigma is not None else pixels
-    told = sigma if sigma is not None else denoisers.noise_level(noisy)
-    ours = next(method for method in denoisers.ours(weights, known) if method.name == denoisers.BLIND)
-    columns = [("noisy", noisy), ("non-local means", found[0].run(noisy, told)), ("aecodec", ours.run(noisy, told))]
-    if known:
-        columns = [(f"{label}, {psnr(result, pixels):.1f} dB", result) for label, result in columns]
+    noisy = pixels if sigma is None else add_noise(pixels, sigma)
+    columns = []
+    for method in methods:
+        told = 0.0 if method.blind else noise_level(noisy) if sigma is None else sigma
+        result = method.run(noisy, told)
+        columns.append((method.label if sigma is None else f"{method.label}, {psnr(result, pixels):.1f} dB", result))
     return _strip(columns, box)
 
 

@@ -9,7 +9,7 @@ def test_a_new_block_is_the_identity() -> None:
     assert torch.equal(Bottleneck(6)(x), x)
 
 
-def test_a_bottleneck_is_without_biases_is_homogeneous() -> None:
+def test_a_bottleneck_without_biases_is_homogeneous() -> None:
     block = Bottleneck(6, bias=False)
     torch.nn.init.normal_(block.expand.weight)
     x = torch.randn(2, 6, 5, 7)
