@@ -14,8 +14,9 @@ from torch.nn import functional as F
 # Shares of the pictures with each kind of noise; the rest has white noise.
 CLEAN_SHARE, LOW_PASS_SHARE, CAMERA_SHARE = 0.07, 0.06, 0.3
 # Of the pictures with camera noise: softened, because cameras resolve less at full size than pictures that were scaled
-# down; and with coarse noise, as cameras leave it that have smoothed and sharpened.
-SOFT_SHARE, COARSE_SHARE = 0.5, 0.4
+# down; and with coarse noise, as cameras leave it that have smoothed it, colours more than brightness.
+SOFT_SHARE, COARSE_SHARE = 0.5, 0.5
+WIDTH_PX = (0.4, 3.0)  # of low-pass noise: standard deviation of the Gaussian window; the narrower half below 1.1
 MAX_SIGMA = 75.0  # of white and low-pass noise, on the 0-255 scale
 GRAY_SHARE = 1 / 7  # in a gray picture all three channels have the same noise
 JPEG_SHARE = 2 / 3  # of the pictures with low-pass and camera noise
@@ -53,8 +54,10 @@ def _add_noise(clean: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         clean = soften(clean)
     level = 0.0 if kind < CLEAN_SHARE else _uniform(0, 1) ** 1.5 * MAX_SIGMA / 255  # half of them below 27
     noise = camera_noise(clean) if is_camera else level * torch.randn_like(clean)
-    if CLEAN_SHARE <= kind < CLEAN_SHARE + LOW_PASS_SHARE or (is_camera and _chance(COARSE_SHARE)):
-        noise = low_pass(noise)
+    if CLEAN_SHARE <= kind < CLEAN_SHARE + LOW_PASS_SHARE:
+        noise = low_pass(noise, _width())
+    elif is_camera and _chance(COARSE_SHARE):
+        noise = coarsen(noise)
     if gray:
         noise = noise[:1].expand_as(noise)
     sigma = local_level(noise) if is_camera else torch.full_like(clean[:1], level)
@@ -104,14 +107,20 @@ def soften(clean: Tensor) -> Tensor:
     return F.interpolate(middle, (height, width), mode="bicubic", align_corners=False)[0].clamp(0, 1)
 
 
-def low_pass(noise: Tensor) -> Tensor:
-    """Correlate white noise [C, H, W] over a pixel or two, as resizing and noise filters do; its level stays."""
-    width = _uniform(0.4, 1.2)  # standard deviation of the Gaussian window in px
-    taps = torch.exp(-0.5 * (torch.arange(-3.0, 4) / width) ** 2)
-    window = torch.outer(taps, taps)
-    window = window / window.square().sum().sqrt()
-    padded = F.pad(noise[:, None], (3, 3, 3, 3), "reflect")
-    return F.conv2d(padded, window[None, None])[:, 0]
+def coarsen(noise: Tensor) -> Tensor:
+    """Make blotches of the noise of a sensor [3, H, W], in brightness and in colour, as noise filters of cameras do."""
+    brightness = noise.mean(0, keepdim=True)
+    width = _width()
+    colour = low_pass(noise - brightness, _uniform(width, WIDTH_PX[1])) * _uniform(0.2, 1)
+    return (low_pass(brightness, width) + colour) * _uniform(0.3, 1)
+
+
+def low_pass(noise: Tensor, width: float) -> Tensor:
+    """Correlate white noise [C, H, W] over a Gaussian window of `width` px, as resizing and filters do; its level stays."""
+    taps = torch.exp(-0.5 * (torch.arange(-9.0, 10) / width) ** 2)
+    taps = taps / taps.square().sum().sqrt()
+    padded = F.pad(noise[:, None], (9, 9, 9, 9), "reflect")
+    return F.conv2d(F.conv2d(padded, taps.view(1, 1, 1, -1)), taps.view(1, 1, -1, 1))[:, 0]
 
 
 def local_level(noise: Tensor) -> Tensor:
@@ -130,6 +139,10 @@ def through_jpeg(x: Tensor) -> Tensor:
     Image.fromarray(pixels).save(file, "JPEG", quality=round(_uniform(60, 100)), subsampling=subsampling)
     read = np.array(Image.open(file))
     return torch.from_numpy(read).permute(2, 0, 1).float() / 255
+
+
+def _width() -> float:
+    return math.exp(_uniform(*map(math.log, WIDTH_PX)))
 
 
 def _chance(share: float) -> bool:
