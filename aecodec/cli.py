@@ -28,7 +28,7 @@ from aecodec.cli_train import train
 from aecodec.cli_types import Bytes, Finite
 from aecodec.errors import AecodecError, OutputError
 from aecodec.files import printable
-from aecodec.report import report
+from aecodec.report import report, step_bar
 
 if TYPE_CHECKING:
     from aecodec.imageio import Picture
@@ -124,6 +124,14 @@ def cli() -> None:
 @click.option("--target-size", type=Bytes(), metavar="SIZE", help="Best quality below a file size: 9500, 200k, 1.5M.")
 @click.option("--target-bpp", type=Finite(min=0, min_open=True), metavar="BPP", help="Likewise, in bits per pixel.")
 @click.option("--target-psnr", type=Finite(min=0, max=99), metavar="DB", help="Smallest file of that fidelity in dB.")
+@click.option(
+    "--effort",
+    type=click.IntRange(0, 9),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="0 and 1 are fast; 2 to 9 make smaller files in up to a thousand times the time.",
+)
 @click.option("--denoise", "denoise_first", is_flag=True, help="Denoise first: noise costs more bytes than all else.")
 @shared_options
 def encode(
@@ -132,13 +140,14 @@ def encode(
     target_size: int | None,
     target_bpp: float | None,
     target_psnr: float | None,
+    effort: int,
     denoise_first: bool,
 ) -> None:
     """Encode pictures as .aec files.
 
     photo.png becomes photo.aec beside it, photos/ becomes photos-encoded/. With --strip, alpha is kept.
     A target searches the quality for each picture, to within 1.5 % of the size or 0.05 dB; it takes a few times
-    as long.
+    as long. Effort 0 rounds, 1 weighs bytes against error, 2 to 9 refine the code of each picture step by step.
 
     \b
     Examples:
@@ -146,6 +155,7 @@ def encode(
       aecodec encode photos/ -o archive/ --json > report.jsonl
       aecodec encode night.jpg --denoise
       aecodec encode photo.png --target-size 200k
+      aecodec encode photo.png --effort 5
       magick scan.tif png:- | aecodec encode - > scan.aec
     """
     targets = [target_size, target_bpp, target_psnr]
@@ -167,12 +177,14 @@ def encode(
             if denoiser is not None:
                 picture = denoiser.denoise(picture)
             pixels = picture.height * picture.width
-            if target_psnr is not None:
-                coded, found = codec.encode_to_psnr(picture, target_psnr)
-            elif target_size is not None or target_bpp is not None:
-                coded, found = codec.encode_to_size(picture, target_size or int(cast(float, target_bpp) * pixels / 8))
-            else:
-                coded, found = codec.encode(picture, quality=quality), quality
+            with step_bar(job.source_name, shown=not (options.as_json or options.quiet)) as progress:
+                if target_psnr is not None:
+                    coded, found = codec.encode_to_psnr(picture, target_psnr, effort, progress)
+                elif target_size is not None or target_bpp is not None:
+                    limit = target_size or int(cast(float, target_bpp) * pixels / 8)
+                    coded, found = codec.encode_to_size(picture, limit, effort, progress)
+                else:
+                    coded, found = codec.encode(picture, quality, effort, progress), quality
             bpp = 8 * len(coded) / pixels
             facts = {
                 "width": picture.width,

@@ -132,6 +132,13 @@ def bench() -> None:
     help="Of psnr,ms-ssim,ssimulacra2; psnr is always there.",
 )
 @click.option(
+    "--effort",
+    "efforts",
+    type=click.IntRange(0, 9),
+    multiple=True,
+    help="Measure aecodec at this effort too; repeatable. With 2 to 9 it takes minutes a megapixel.",
+)
+@click.option(
     "--bpp",
     type=Finite(min=0, min_open=True),
     multiple=True,
@@ -147,6 +154,7 @@ def bench_codec(
     peers: tuple[str, ...] | None,
     qualities: tuple[float, ...] | None,
     metrics: tuple[str, ...] | None,
+    efforts: tuple[int, ...],
     bpp: tuple[float, ...],
     crops: int,
     threads: int | None,
@@ -176,7 +184,9 @@ def bench_codec(
         others, missing = codecs.find(wanted, pictures)
         for line in missing:
             session.say(line)
-        contestants = [codecs.ours(Codec.load()), *others]
+        own = Codec.load()
+        ours = [codecs.ours(own), *(codecs.ours(own, effort) for effort in dict.fromkeys(efforts))]
+        contestants = [*ours, *others]
         names = tuple(dict.fromkeys(("psnr", *metrics))) if metrics else codec.default_metrics(pictures)
         found = codec.measure(session, pictures, contestants, qualities, names, bpp, crops)
         results = present.codec_results(found, contestants, names) if found.rows else None

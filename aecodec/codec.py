@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from aecodec.imageio import Picture
 from aecodec.networks import LATENT_STRIDE, CodecNetwork
 from aecodec.pixels import psnr, to_pixels, to_tensor
 from aecodec.rangecoder import Decoder, Encoder, TableModels
+from aecodec.refine import Refiner
 from aecodec.search import highest_below
 from aecodec.tables import Tables
 
@@ -29,6 +32,22 @@ ANALYSIS_HALO_PX = 112
 SYNTHESIS_HALO = 6
 SIZE_TOLERANCE = 0.015  # relative
 PSNR_TOLERANCE_DB = 0.05
+# Steps that refine the latents at efforts 0 to 9. Fewer than 64 do not repay what the random choices disturb.
+REFINEMENT_STEPS = (0, 0, 64, 96, 144, 216, 324, 480, 720, 1080)
+DEFAULT_EFFORT = 1
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What the encoder knows of a picture at all qualities.
+
+    Attributes:
+        x: [3, H, W] in [0, 1], both sides padded to multiples of LATENT_STRIDE.
+        latents: For each tile y [M, h, w] and z, from g_a and h_a.
+    """
+
+    x: Tensor
+    latents: list[tuple[Tensor, Tensor]]
 
 
 class Codec:
@@ -51,6 +70,8 @@ class Codec:
         self._device = device
         self._entropy = ExactEntropyModel(network, tables)
         self._models = TableModels(tables)
+        self._network = network
+        self._refiner: Refiner | None = None  # made when it is needed: it has a copy of the networks
         self._h_a = network.h_a
         self._g_a, self._g_s = network.g_a.to(device), network.g_s.to(device)
 
@@ -64,23 +85,44 @@ class Codec:
         loaded = pretrained.load("codec", weights)
         return cls(cast(CodecNetwork, loaded.network), cast(Tables, loaded.tables), loaded.model_id, device)
 
-    def encode(self, picture: Picture, quality: float = 50.0) -> bytes:
+    def encode(
+        self,
+        picture: Picture,
+        quality: float = 50.0,
+        effort: int = DEFAULT_EFFORT,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> bytes:
         """Encode a picture as an .aec file.
 
         Args:
             picture: Any size; gray is coded as gray. Alpha is kept exactly.
             quality: 0 (smallest) to 100, kept in hundredths.
+            effort: 0 rounds the latents, 1 weighs rate against error, 2 to 9 refine the latents of this picture by
+                64 to 1080 steps, each of which takes longer than all the rest. All decode alike.
+            progress: Called after each step with the number of those done and of all.
 
         Raises:
-            ValueError: The quality is outside its range.
+            ValueError: The quality or the effort is outside its range.
             FormatError: The picture or its metadata is above the limits of the format.
         """
         if not 0 <= quality <= 100:
             raise ValueError(f"quality {quality} is outside 0..100")
-        return self._write(picture, self._analyse(picture), round(quality * 100))
+        return self._write(picture, self._analyse(picture), round(quality * 100), effort, progress)
 
-    def encode_to_size(self, picture: Picture, limit: int) -> tuple[bytes, float]:
+    def encode_to_size(
+        self,
+        picture: Picture,
+        limit: int,
+        effort: int = DEFAULT_EFFORT,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[bytes, float]:
         """Encode a picture at the highest quality that fits into `limit` bytes, to within 1.5 % of them.
+
+        Args:
+            picture: As for `encode`.
+            limit: In bytes.
+            effort: As for `encode`, at each quality that is tried.
+            progress: As for `encode`; starts anew for each quality.
 
         Returns:
             The file and its quality.
@@ -89,11 +131,11 @@ class Codec:
             TargetError: Even quality 0 takes more bytes.
             FormatError: As `encode`.
         """
-        latents = self._analyse(picture)
+        analysis = self._analyse(picture)
         files: dict[int, bytes] = {}
 
         def log_size(quality: int) -> float:
-            files[quality] = self._write(picture, latents, quality)
+            files[quality] = self._write(picture, analysis, quality, effort, progress)
             return math.log(len(files[quality]))
 
         found = highest_below(log_size, math.log(max(limit, 1)), SIZE_TOLERANCE, QUALITY_STEPS)
@@ -102,8 +144,20 @@ class Codec:
             raise TargetError(f"takes {len(files[0])} bytes ({bpp:.3g} bpp) even at quality 0; raise the target")
         return files[found], found / 100
 
-    def encode_to_psnr(self, picture: Picture, psnr_db: float) -> tuple[bytes, float]:
+    def encode_to_psnr(
+        self,
+        picture: Picture,
+        psnr_db: float,
+        effort: int = DEFAULT_EFFORT,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> tuple[bytes, float]:
         """Encode a picture at the lowest quality that reaches a PSNR of its colours, to within 0.05 dB.
+
+        Args:
+            picture: As for `encode`.
+            psnr_db: In dB, of the picture as it is decoded.
+            effort: As for `encode`, at each quality that is tried.
+            progress: As for `encode`; starts anew for each quality.
 
         Returns:
             The file and its quality.
@@ -112,12 +166,12 @@ class Codec:
             TargetError: Even quality 100 does not reach it.
             FormatError: As `encode`.
         """
-        latents = self._analyse(picture)
+        analysis = self._analyse(picture)
         files: dict[int, bytes] = {}
 
         def negative_psnr(steps_from_top: int) -> float:
             quality = QUALITY_STEPS - steps_from_top
-            files[quality] = self._write(picture, latents, quality)
+            files[quality] = self._write(picture, analysis, quality, effort, progress)
             return -psnr(self.decode(files[quality]).pixels, picture.pixels)
 
         found = highest_below(negative_psnr, -psnr_db, PSNR_TOLERANCE_DB, QUALITY_STEPS)
@@ -146,8 +200,8 @@ class Codec:
         return Picture(pixels, alpha=alpha, icc=file.icc, exif=file.exif, xmp=file.xmp)
 
     @torch.inference_mode()
-    def _analyse(self, picture: Picture) -> list[tuple[Tensor, Tensor]]:
-        """Run g_a and h_a: y [M, h, w] and z of each tile, the same at all qualities."""
+    def _analyse(self, picture: Picture) -> Analysis:
+        """Run g_a and h_a."""
         x = tiling.pad_to_multiple(to_tensor(picture.pixels), LATENT_STRIDE)
         latents = []
         for tile in tiling.tiles(x.shape[1], x.shape[2], TILE_PX, ANALYSIS_HALO_PX):
@@ -155,15 +209,28 @@ class Codec:
             y = tiling.without_halo(y, tile, 1, LATENT_STRIDE)
             z = self._h_a(tiling.channels_last(tiling.pad_to_multiple(y, 4)[None]))[0]
             latents.append((y, z))
-        return latents
+        return Analysis(x, latents)
 
     @torch.inference_mode()
-    def _write(self, picture: Picture, latents: list[tuple[Tensor, Tensor]], quality: int) -> bytes:
+    def _write(
+        self,
+        picture: Picture,
+        analysis: Analysis,
+        quality: int,
+        effort: int = DEFAULT_EFFORT,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> bytes:
         """Code the latents of all tiles at a quality in hundredths; return the whole file."""
+        if not 0 <= effort < len(REFINEMENT_STEPS):
+            raise ValueError(f"effort {effort} is outside 0..{len(REFINEMENT_STEPS) - 1}")
+        latents = analysis.latents
+        if steps := REFINEMENT_STEPS[effort]:
+            latents = self._refine(picture, analysis, quality, steps, progress or (lambda done, total: None))
         payloads = []
         for y, z in latents:
             coder = Encoder(self._models)
-            self._entropy.code_tile(coder, quality, y.shape[1], y.shape[2], (y, z))
+            # Refined latents have weighed the rate already.
+            self._entropy.code_tile(coder, quality, y.shape[1], y.shape[2], (y, z), weigh_rate=effort == 1)
             payloads.append(coder.finish())
         file = Container(
             Header(picture.width, picture.height, picture.channels, picture.bit_depth, quality, self.model_id),
@@ -174,6 +241,42 @@ class Codec:
             alpha=None if picture.alpha is None else imageio.pack_alpha(picture.alpha),
         )
         return container.pack(file)
+
+    def _refine(
+        self, picture: Picture, analysis: Analysis, quality: int, steps: int, progress: Callable[[int, int], object]
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Refine y of all tiles, one after the other, each beside what its neighbours are by then."""
+        self._refiner = self._refiner or Refiner(self._network, self._device)
+        height, width = (side // LATENT_STRIDE for side in analysis.x.shape[1:])
+        tiles = list(tiling.tiles(height, width, TILE, SYNTHESIS_HALO))
+        ticks = count(1)
+        plane = torch.empty(self._entropy.config.latent, height, width)
+        for tile, (y, _) in zip(tiles, analysis.latents, strict=True):
+            plane[:, tile.top : tile.bottom, tile.left : tile.right] = y
+        x = analysis.x[:, : picture.height, : picture.width]
+        for tile, (_, z) in zip(tiles, analysis.latents, strict=True):
+            own = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
+            in_halo = tuple(
+                slice(part.start - start, part.stop - start)
+                for part, start in zip(own, (tile.halo_top, tile.halo_left), strict=True)
+            )
+            rows, columns = (
+                slice(LATENT_STRIDE * start, LATENT_STRIDE * stop)
+                for start, stop in ((tile.halo_top, tile.halo_bottom), (tile.halo_left, tile.halo_right))
+            )
+            plane[(slice(None), *own)] = self._refiner(
+                x[:, rows, columns],
+                tiling.with_halo(plane, tile),
+                z,
+                in_halo,
+                quality / 100,
+                steps,
+                lambda: progress(next(ticks), steps * len(tiles)),
+            )
+        return [
+            (plane[:, tile.top : tile.bottom, tile.left : tile.right], z)
+            for tile, (_, z) in zip(tiles, analysis.latents, strict=True)
+        ]
 
     @torch.inference_mode()
     def _decode_tiles(self, file: Container) -> Tensor:

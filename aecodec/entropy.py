@@ -70,7 +70,13 @@ class ExactEntropyModel:
         )
 
     def code_tile(
-        self, coder: Coder, quality: int, height: int, width: int, latents: tuple[Tensor, Tensor] | None
+        self,
+        coder: Coder,
+        quality: int,
+        height: int,
+        width: int,
+        latents: tuple[Tensor, Tensor] | None,
+        weigh_rate: bool = True,
     ) -> Tensor:
         """Code the latents of one tile, in either direction.
 
@@ -80,6 +86,7 @@ class ExactEntropyModel:
             height: Of the tile, in latent positions.
             width: Likewise.
             latents: For encoding, y [M, height, width] and z [N, ceil(height / 4), ceil(width / 4)]; None to decode.
+            weigh_rate: For encoding, whether y is quantised by rate and error, or rounded.
 
         Returns:
             y_hat [M, height, width] float32.
@@ -94,7 +101,7 @@ class ExactEntropyModel:
         valid = torch.zeros(1, *padded)
         valid[:, :height, :width] = 1
         inside = _cells(valid.repeat(GROUPS, 1, 1))[:, 0, 0] > 0  # [4 positions, h / 2, w / 2]
-        y_hat = self._code_y(coder, quality, params, inside, y)
+        y_hat = self._code_y(coder, quality, params, inside, y, weigh_rate)
         return (y_hat * 2.0**-FRACTION_BITS).float()[:, :height, :width]
 
     def _code_z(self, coder: Coder, quality: int, padded: tuple[int, int], z: Tensor | None) -> Tensor:
@@ -107,7 +114,9 @@ class ExactEntropyModel:
         values = torch.from_numpy(decoded).double().reshape(shape) * 2.0**FRACTION_BITS
         return _clamp(_round(values * self._power(-log2_gain)[:, None, None]))
 
-    def _code_y(self, coder: Coder, quality: int, params: Tensor, inside: Tensor, y: Tensor | None) -> Tensor:
+    def _code_y(
+        self, coder: Coder, quality: int, params: Tensor, inside: Tensor, y: Tensor | None, weigh_rate: bool
+    ) -> Tensor:
         """Code y in four passes and return y_hat as integers on the grid, [M, h, w]."""
         log2_gains = _interpolate(self._gain, quality).reshape(GROUPS, -1)
         height, width = 2 * inside.shape[1], 2 * inside.shape[2]
@@ -122,7 +131,7 @@ class ExactEntropyModel:
             symbols = None
             if y is not None:
                 residual = y[range(4), groups] * self._power(log2_gain) - gained_mean * 2.0**-FRACTION_BITS
-                symbols = self._quantise(residual[inside], rows)
+                symbols = self._quantise(residual[inside], rows) if weigh_rate else _symbols(residual[inside])
             decoded = coder.code(rows.numpy(), symbols)
             gained = torch.zeros_like(mean)
             gained[inside] = torch.from_numpy(decoded).double() * 2.0**FRACTION_BITS + gained_mean[inside]

@@ -66,6 +66,17 @@ class Bottleneck(nn.Module):
         return out
 
 
+def use_bfloat16(network: nn.Module) -> None:
+    """Compute the residual branches of a network's blocks in bfloat16 from now on.
+
+    The sums they are added to and all other layers stay float32, because latents need more than the 8 bits of a
+    bfloat16. Only faster on CPUs that have instructions for it.
+    """
+    for block in network.modules():
+        if isinstance(block, (Block, Bottleneck)):
+            block.forward = torch.autocast("cpu", torch.bfloat16)(block.forward)  # type: ignore[method-assign]
+
+
 class Down(nn.Module):
     """Space-to-depth by 2, then 1x1: [B, C, H, W] -> [B, out, H/2, W/2]."""
 

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -52,6 +53,33 @@ def report(plan: Plan, outcomes: Iterable[Outcome], *, as_json: bool, quiet: boo
         others = [f"{plan.ignored} other file{'s' * (plan.ignored != 1)} ignored"] if plan.ignored else []
         click.echo(", ".join(shown + others), err=True)
     return counts["failed"]
+
+
+@contextmanager
+def step_bar(name: str, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows on a terminal how many steps of how many are done for one file.
+
+    Args:
+        name: Of the file.
+        shown: False shows nothing anywhere.
+    """
+    bar: Any = None
+
+    def progress(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None:
+            from tqdm import tqdm
+
+            bar = tqdm(total=total, desc=name, unit="step", leave=False, file=sys.stderr)
+        if done < bar.n:  # another attempt
+            bar.reset(total)
+        bar.update(done - bar.n)
+
+    try:
+        yield progress if shown and sys.stderr is not None and sys.stderr.isatty() else lambda done, total: None
+    finally:
+        if bar is not None:
+            bar.close()
 
 
 def _line(outcome: Outcome) -> str:

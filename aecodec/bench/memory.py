@@ -40,10 +40,11 @@ def child(peer: str, path: str, quality: float) -> None:
     from aecodec.bench.sources import read
 
     pixels = read(Path(path))
-    if peer == peers.OURS:
+    name, _, effort = peer.partition("-effort-")
+    if name == peers.OURS:
         from aecodec.codec import Codec
 
-        made = peers.ours(Codec.load())
+        made = peers.ours(Codec.load(), int(effort) if effort else None)
     else:
         (made,), _ = peers.find([peer], [])
     made.decode(made.encode(pixels, quality))

@@ -53,15 +53,16 @@ class Peer:
     whole: bool = False
 
 
-def ours(codec: Codec) -> Peer:
-    """Return the record of our codec."""
+def ours(codec: Codec, effort: int | None = None) -> Peer:
+    """Return the record of our codec, at its default effort or at another."""
+    options = {} if effort is None else {"effort": effort}
     return Peer(
-        name=OURS,
-        label="aecodec",
+        name=OURS if effort is None else f"{OURS}-effort-{effort}",
+        label="aecodec" if effort is None else f"aecodec, effort {effort}",
         version=f"{codec.model_id.hex()}-{code_version()}",
         settings="",
         qualities=tuple(float(q) for q in range(0, 101, 10)),
-        encode=lambda pixels, quality: codec.encode(Picture(pixels), quality),
+        encode=lambda pixels, quality: codec.encode(Picture(pixels), quality, **options),
         decode=lambda data: np.asarray(codec.decode(data).pixels, np.uint8),
     )
 

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from aecodec import pretrained
 from aecodec.errors import OutputError, WeightsError
 from aecodec.files import write_atomic
-from aecodec.layers import Block, Bottleneck
+from aecodec.layers import use_bfloat16
 from aecodec.networks import CodecNetwork, DenoiserNetwork
 from aecodec.train import losses, parallel
 from aecodec.train.data import Batches, Pictures, held_out_patches
@@ -49,8 +49,7 @@ class Settings:
         seed: Of all random numbers.
         evaluate_minutes: Between two evaluations on the held-out pictures.
         processes: That share the batch.
-        bfloat16: Compute the residual branches of the blocks in bfloat16; the sums they are added to, all other
-            layers, weights and evaluations stay float32, because latents need more than the 8 bits of a bfloat16.
+        bfloat16: Compute the residual branches of the blocks in bfloat16; weights and evaluations stay float32.
     """
 
     kind: str
@@ -275,9 +274,7 @@ def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
     optimizer = torch.optim.Adam(groups, lr=settings.lr, betas=(0.9, 0.98), foreach=True)
     ema = deepcopy(model).requires_grad_(False)
     if settings.bfloat16:  # after the copy: the averaged model is evaluated in float32
-        for block in model.modules():
-            if isinstance(block, (Block, Bottleneck)):
-                block.forward = torch.autocast("cpu", torch.bfloat16)(block.forward)  # type: ignore[method-assign]
+        use_bfloat16(model)
     state = State(model, ema, optimizer)
     if content:
         try:

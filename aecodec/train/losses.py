@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aecodec.layers import lower_bound, round_straight_through
-from aecodec.networks import (
-    GROUPS,
-    CodecNetwork,
-    DenoiserNetwork,
-    from_cells,
-    groups_of_pass,
-    interpolate,
-    to_cells,
-)
-from aecodec.tables import SCALE_BOUND
+from aecodec.layers import round_straight_through
+from aecodec.networks import CodecNetwork, DenoiserNetwork, interpolate
+from aecodec.rate import gaussian_bits, lmbda_of, run_passes
 from aecodec.train.noise import add_noise
 
-LMBDA_RANGE = (0.0004, 0.15)  # x 255^2 x MSE in [0, 1]; quality 0 and 100: about 0.1 and 2 bpp
 LMBDA_BALANCE = 0.35  # each sample's loss is divided by lmbda ** this, so that no rate starves
-LIKELIHOOD_BOUND = 2.0**-20
 # Added to the noise level where errors of the map are taken relative to it. Lower values let the few clean pictures
 # outweigh all others: with 2 / 255 the error stood still for 350 steps.
 MAP_FLOOR = 15 / 255
@@ -41,20 +30,6 @@ class CodecOutput:
     def bpp_est(self) -> Tensor:
         """Estimated bits per pixel, [B]."""
         return (self.y_bits + self.z_bits) / (self.x_hat.shape[-1] * self.x_hat.shape[-2])
-
-
-def lmbda_of(t: Tensor) -> Tensor:
-    """Trade-off of rate against distortion at t = quality / 100."""
-    low, high = LMBDA_RANGE
-    return low * (high / low) ** t
-
-
-def gaussian_bits(value: Tensor, log2_scale: Tensor) -> Tensor:
-    """Bits of integers around a zero-mean Gaussian that is integrated over steps of one, elementwise."""
-    scale = torch.exp2(lower_bound(log2_scale, math.log2(SCALE_BOUND)))
-    magnitude = value.abs()
-    likelihood = torch.special.ndtr((0.5 - magnitude) / scale) - torch.special.ndtr((-0.5 - magnitude) / scale)
-    return -torch.log2(lower_bound(likelihood, LIKELIHOOD_BOUND))
 
 
 def run_codec(model: CodecNetwork, x: Tensor, t: Tensor, noise: bool) -> CodecOutput:
@@ -74,34 +49,13 @@ def run_codec(model: CodecNetwork, x: Tensor, t: Tensor, noise: bool) -> CodecOu
     z_bits = gaussian_bits(_noisy(z) if noise else z_rounded, z_log2_scale)
     params = model.h_s(z_rounded * torch.exp2(-log2_hyper_gain))
     params = params + interpolate(model.quality_bias, t)[:, :, None, None]
-    y_hat, y_bits = _run_passes(model, y, params, log2_gain, noise)
-    return CodecOutput(model.g_s(y_hat) + 0.5, y_bits, z_bits.sum((1, 2, 3)))
 
-
-def _run_passes(
-    model: CodecNetwork, y: Tensor, params: Tensor, log2_gain: Tensor, noise: bool
-) -> tuple[Tensor, Tensor]:
-    cells = to_cells(y)
-    log2_gains = log2_gain.expand(-1, -1, 2, 2)
-    gains = to_cells(log2_gains)  # [B, 4, 4, M / 4, 1, 1]
-    known: Tensor | None = None
-    y_bits = torch.zeros(len(y))
-    for p in range(GROUPS):
-        mean, log2_scale = model.context[p](params, None if known is None else from_cells(known))
-        mine = (slice(None), list(range(4)), groups_of_pass(p))
-        gain = gains[mine]
-        residual = (cells[mine] - mean) * torch.exp2(gain)
+    def quantise(residual: Tensor) -> tuple[Tensor, Tensor]:
         rounded = round_straight_through(residual)
-        bits = gaussian_bits(_noisy(residual) if noise else rounded, log2_scale + gain)
-        y_bits = y_bits + bits.sum((1, 2, 3, 4))
-        decoded = mean + rounded * torch.exp2(-gain)
-        mask = torch.zeros(1, 4, GROUPS, 1, 1, 1)
-        mask[mine] = 1
-        fresh = torch.zeros_like(cells)
-        fresh[mine] = decoded
-        known = fresh if known is None else known + fresh
-    assert known is not None
-    return from_cells(known), y_bits
+        return _noisy(residual) if noise else rounded, rounded
+
+    y_hat, y_bits = run_passes(model, y, params, log2_gain, quantise)
+    return CodecOutput(model.g_s(y_hat) + 0.5, y_bits.sum((1, 2, 3)), z_bits.sum((1, 2, 3)))
 
 
 def _noisy(value: Tensor) -> Tensor:
