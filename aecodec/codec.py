@@ -247,36 +247,27 @@ class Codec:
     ) -> list[tuple[Tensor, Tensor]]:
         """Refine y of all tiles, one after the other, each beside what its neighbours are by then."""
         self._refiner = self._refiner or Refiner(self._network, self._device)
-        height, width = (side // LATENT_STRIDE for side in analysis.x.shape[1:])
-        tiles = list(tiling.tiles(height, width, TILE, SYNTHESIS_HALO))
-        ticks = count(1)
-        plane = torch.empty(self._entropy.config.latent, height, width)
+        _, height, width = analysis.x.shape
+        tiles = list(tiling.tiles(height, width, TILE_PX, SYNTHESIS_HALO * LATENT_STRIDE))
+        plane = torch.empty(self._entropy.config.latent, height // LATENT_STRIDE, width // LATENT_STRIDE)
+        owns = []  # views of the plane: what is refined in one tile, its neighbours see
         for tile, (y, _) in zip(tiles, analysis.latents, strict=True):
-            plane[:, tile.top : tile.bottom, tile.left : tile.right] = y
+            around = tiling.with_halo(plane, tile, LATENT_STRIDE)
+            owns.append(tiling.without_halo(around, tile, 1, LATENT_STRIDE).copy_(y))
         x = analysis.x[:, : picture.height, : picture.width]
-        for tile, (_, z) in zip(tiles, analysis.latents, strict=True):
-            own = slice(tile.top, tile.bottom), slice(tile.left, tile.right)
-            in_halo = tuple(
-                slice(part.start - start, part.stop - start)
-                for part, start in zip(own, (tile.halo_top, tile.halo_left), strict=True)
-            )
-            rows, columns = (
-                slice(LATENT_STRIDE * start, LATENT_STRIDE * stop)
-                for start, stop in ((tile.halo_top, tile.halo_bottom), (tile.halo_left, tile.halo_right))
-            )
-            plane[(slice(None), *own)] = self._refiner(
-                x[:, rows, columns],
-                tiling.with_halo(plane, tile),
+        ticks = count(1)
+        for tile, own, (_, z) in zip(tiles, owns, analysis.latents, strict=True):
+            around = tiling.with_halo(plane, tile, LATENT_STRIDE)
+            own[:] = self._refiner(
+                tiling.with_halo(x, tile),
+                around,
                 z,
-                in_halo,
+                tile,
                 quality / 100,
                 steps,
                 lambda: progress(next(ticks), steps * len(tiles)),
             )
-        return [
-            (plane[:, tile.top : tile.bottom, tile.left : tile.right], z)
-            for tile, (_, z) in zip(tiles, analysis.latents, strict=True)
-        ]
+        return [(own, z) for own, (_, z) in zip(owns, analysis.latents, strict=True)]
 
     @torch.inference_mode()
     def _decode_tiles(self, file: Container) -> Tensor:

@@ -1,9 +1,9 @@
 """Refine the latents of one picture by gradient steps: smaller files of the same format, for the encoder's time.
 
-g_a maps all pictures with the same weights. For one picture, latents exist that cost fewer bits or decode to less error:
-they are found by descending on rate + lmbda x distortion through g_s and the entropy model. Rounding is replaced by a
-random choice between the two nearest integers, whose temperature falls (stochastic Gumbel annealing, Yang et al. 2020,
-"Improving inference for neural image compression"), with probabilities that are a power of the odds as in
+g_a maps all pictures with the same weights. For one picture there are latents that cost fewer bits or decode to less
+error; they are found by descending on rate + lmbda x distortion through g_s and the entropy model. Rounding is replaced
+by a random choice between the two nearest integers, whose temperature falls (stochastic Gumbel annealing, Yang et al.
+2020, "Improving inference for neural image compression"), with probabilities that are a power of the odds as in
 Perugachi-Diaz et al. 2024, "Robustly overfitting latents for flexible neural image compression".
 """
 
@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aecodec.layers import use_bfloat16
-from aecodec.networks import CodecNetwork, interpolate
+from aecodec.networks import LATENT_STRIDE, CodecNetwork, interpolate
 from aecodec.rate import lmbda_of, run_passes
-from aecodec.tiling import channels_last
+from aecodec.tiling import Tile, channels_last, without_halo
 
 # Chosen on two pictures held out of training, 100 steps at quality 50: rates of 0.01 to 0.03 are within 0.6 % of each
 # other, 0.1 finds nothing; last temperatures of 0.2 and 0.5 are 0.4 % worse.
@@ -52,7 +52,7 @@ class Refiner:
         x: Tensor,
         y: Tensor,
         z: Tensor,
-        area: tuple[slice, slice],
+        tile: Tile,
         quality: float,
         steps: int,
         tick: Callable[[], object],
@@ -61,9 +61,9 @@ class Refiner:
 
         Args:
             x: [3, 16 h, 16 w] the tile and its halo in [0, 1]; rows and columns beyond the picture are cut off.
-            y: [M, h, w] from g_a, of the same area.
+            y: [M, h, w] of the same area.
             z: [N, ceil(rows / 4), ceil(columns / 4)] of the tile alone.
-            area: Rows and columns of y that are the tile; only they change.
+            tile: In pixels.
             quality: 0 to 100.
             steps: Of gradient descent.
             tick: Called after each step.
@@ -77,8 +77,7 @@ class Refiner:
         log2_gain, log2_hyper_gain = model.gain(t), model.hyper_gain(t)
         z_hat = torch.round(z * torch.exp2(log2_hyper_gain)) * torch.exp2(-log2_hyper_gain)
         params = model.h_s(z_hat) + interpolate(model.quality_bias, t)[:, :, None, None]
-        rows, columns = area
-        start = y[:, :, rows, columns]
+        start = without_halo(y, tile, 1, LATENT_STRIDE)
         height, width = start.shape[2:]
         start = F.pad(start, (0, -width % 4, 0, -height % 4))  # as the coding path pads it
         lmbda = float(lmbda_of(t))
@@ -97,7 +96,7 @@ class Refiner:
 
             y_hat, bits = run_passes(model, start + moved * torch.exp2(-log2_gain), params, log2_gain, quantise)
             around = y.clone()
-            around[:, :, rows, columns] = y_hat[:, :, :height, :width]
+            without_halo(around, tile, 1, LATENT_STRIDE)[:] = y_hat[:, :, :height, :width]
             x_hat = model.g_s(channels_last(around))[:, :, : x.shape[2], : x.shape[3]] + 0.5
             error = (x_hat - x).square().sum() / 3
             loss = bits[:, :, :height, :width].sum() + lmbda * 255**2 * error
@@ -118,5 +117,5 @@ def _soft_round(value: Tensor, temperature: float, generator: torch.Generator) -
 
 def _has_bfloat16() -> bool:
     """Whether this CPU multiplies in bfloat16; older releases of torch do not tell."""
-    found = getattr(torch.cpu, "get_capabilities", dict)()
+    found: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))

@@ -140,6 +140,17 @@ def test_finished_rows_are_not_computed_twice(
     assert (again / "codec.csv").read_bytes() == (output / "codec.csv").read_bytes()
 
 
+def test_efforts_are_measured_beside_the_default(tmp_path: Path) -> None:
+    Image.fromarray(photo(64, 64).pixels).save(tmp_path / "a.png")
+    options = ("--peers", "jpeg", "--qualities", "50", "--metrics", "psnr", "--crops", "0", "--effort", "0")
+    result = bench("codec", tmp_path, "-o", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    rows = {row["peer"]: row for row in rows_of(tmp_path / "out" / "codec.json")}
+    assert list(rows) == ["aecodec", "aecodec-effort-0", "jpeg"]
+    assert rows["aecodec"]["bytes"] < rows["aecodec-effort-0"]["bytes"]
+    assert re.search(r"^aecodec, effort 0 ", result.stdout, re.M)
+
+
 def test_an_interrupted_run_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(photo(24, 32).pixels).save(tmp_path / "a.png")
     calls: list[str] = []

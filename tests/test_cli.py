@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -28,6 +29,7 @@ from aecodec.cli import cli
 from aecodec.errors import FormatError, TargetError, WeightsError
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+Progress = Callable[[int, int], object]
 STUCK_WIDTH_PX = 13  # a picture this wide takes the stand-in for ever
 
 
@@ -42,18 +44,25 @@ def install_stand_ins() -> None:
         def load(cls, device: str = "cpu") -> Codec:
             return cls()
 
-        def encode(self, picture: imageio.Picture, quality: float = 50.0) -> bytes:
+        def encode(self, picture: imageio.Picture, quality: float, effort: int, progress: Progress) -> bytes:
             if picture.width == STUCK_WIDTH_PX:
                 time.sleep(60)
-            return b"FAKE%05.1f" % quality + imageio.write(picture, "PNG")
+            for step in range(1, effort):
+                progress(step, effort - 1)
+            # The effort stands behind the picture, where readers of PNG do not look.
+            return b"FAKE%05.1f" % quality + imageio.write(picture, "PNG") + b"%d" % effort
 
-        def encode_to_size(self, picture: imageio.Picture, limit: int) -> tuple[bytes, float]:
-            return self.encode(picture, limit / 1000), limit / 1000
+        def encode_to_size(
+            self, picture: imageio.Picture, limit: int, effort: int, progress: Progress
+        ) -> tuple[bytes, float]:
+            return self.encode(picture, limit / 1000, effort, progress), limit / 1000
 
-        def encode_to_psnr(self, picture: imageio.Picture, psnr_db: float) -> tuple[bytes, float]:
+        def encode_to_psnr(
+            self, picture: imageio.Picture, psnr_db: float, effort: int, progress: Progress
+        ) -> tuple[bytes, float]:
             if psnr_db > 60:
                 raise TargetError(f"reaches 60.00 dB at quality 100, not {psnr_db:g} dB; lower the target")
-            return self.encode(picture, psnr_db), psnr_db
+            return self.encode(picture, psnr_db, effort, progress), psnr_db
 
         def decode(self, data: bytes) -> imageio.Picture:
             if not data.startswith(b"FAKE"):
@@ -293,6 +302,15 @@ def test_targets_reach_the_codec_and_the_quality_that_was_found_is_reported(targ
     assert Path("a.aec").read_bytes().startswith(b"FAKE%05.1f" % quality)
 
 
+@pytest.mark.parametrize("target", [[], ["--target-size", "9500"], ["--target-psnr", "35"]])
+def test_effort_reaches_the_codec(target: list[str]) -> None:
+    picture("a.png")
+    assert aecodec("encode", "a.png", *target).exit_code == 0
+    assert Path("a.aec").read_bytes().endswith(b"1")
+    assert aecodec("encode", "a.png", "--force", "--effort", "7", *target).exit_code == 0
+    assert Path("a.aec").read_bytes().endswith(b"7")
+
+
 def test_a_target_out_of_reach_names_the_file_and_the_remedy() -> None:
     picture("a.png")
     result = aecodec("encode", "a.png", "--target-psnr", "80")
@@ -350,6 +368,8 @@ def test_sigma_and_strength_reach_the_denoiser() -> None:
         "decode a.aec --format xyz",
         "decode a.aec --format=",
         "denoise a.png --strength inf",
+        "encode a.png --effort 10",
+        "encode a.png --effort 1.5",
         "encode a.png --target-size 0",
         "encode a.png --target-size 9.5",
         "encode a.png --target-size -3k",
@@ -413,7 +433,7 @@ def test_unforeseen_errors_are_one_line_and_a_traceback_on_request(
     if debug:
         monkeypatch.setenv("AECODEC_DEBUG", "1")
 
-    def encode(self: object, picture: object, quality: float) -> bytes:
+    def encode(*_: object) -> bytes:
         raise ZeroDivisionError("division\nby zero")
 
     monkeypatch.setattr(sys.modules["aecodec.codec"].Codec, "encode", encode)
@@ -552,20 +572,24 @@ class TestProcess:
         os.close(main)
         assert process.returncode == 2 and b"terminal; redirect it or name a file with -o" in words
 
-    def test_a_terminal_sees_a_progress_bar_and_whole_lines(self) -> None:
+    @pytest.mark.parametrize(
+        ("args", "bar", "names"),
+        [(["in"], "0/2", "ab"), (["in/a.png", "-o", "in-encoded/", "--effort", "4"], "0/3", "a")],
+    )
+    def test_a_terminal_sees_a_progress_bar_and_whole_lines(self, args: list[str], bar: str, names: str) -> None:
         pty = pytest.importorskip("pty")
         picture("in/a.png")
         picture("in/b.png")
         fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
         main, terminal = pty.openpty()
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-        with start("encode", "in", stderr=terminal):
+        with start("encode", *args, stderr=terminal):
             pass
         os.close(terminal)
         seen = os.read(main, 65536).decode()
         os.close(main)
-        assert "0/2" in seen and seen.rstrip().endswith("2 done")
-        for name in "ab":  # each line begins where the bar was wiped away
+        assert bar in seen and seen.rstrip().endswith("2 done" if args == ["in"] else "bpp")
+        for name in names:  # each line begins where the bar was wiped away
             assert re.search(rf"\rin/{name}\.png -> in-encoded/{name}\.aec  [^\r]*bpp\r\n", seen)
 
     def test_python_dash_m_works(self) -> None:

@@ -8,6 +8,7 @@ import importlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -55,14 +56,14 @@ class Peer:
 
 def ours(codec: Codec, effort: int | None = None) -> Peer:
     """Return the record of our codec, at its default effort or at another."""
-    options = {} if effort is None else {"effort": effort}
+    encode = codec.encode if effort is None else partial(codec.encode, effort=effort)
     return Peer(
         name=OURS if effort is None else f"{OURS}-effort-{effort}",
         label="aecodec" if effort is None else f"aecodec, effort {effort}",
         version=f"{codec.model_id.hex()}-{code_version()}",
         settings="",
         qualities=tuple(float(q) for q in range(0, 101, 10)),
-        encode=lambda pixels, quality: codec.encode(Picture(pixels), quality, **options),
+        encode=lambda pixels, quality: encode(Picture(pixels), quality),
         decode=lambda data: np.asarray(codec.decode(data).pixels, np.uint8),
     )
 

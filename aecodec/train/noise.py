@@ -116,7 +116,7 @@ def coarsen(noise: Tensor) -> Tensor:
 
 
 def low_pass(noise: Tensor, width: float) -> Tensor:
-    """Correlate white noise [C, H, W] over a Gaussian window of `width` px, as resizing and filters do; its level stays."""
+    """Correlate white noise [C, H, W] over a Gaussian window of `width` px, as filters do; its level stays."""
     taps = torch.exp(-0.5 * (torch.arange(-9.0, 10) / width) ** 2)
     taps = taps / taps.square().sum().sqrt()
     padded = F.pad(noise[:, None], (9, 9, 9, 9), "reflect")

@@ -7,17 +7,19 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
+from torch import Tensor
 
 from aecodec.cli import cli
 from aecodec.codec import Codec
 from aecodec.denoise import Denoiser
 from aecodec.errors import PictureError, WeightsError
 from aecodec.networks import CodecConfig, CodecNetwork
+from aecodec.rate import gaussian_bits
 from aecodec.train import loop, parallel
 from aecodec.train.data import Batches, Pictures, choose_held_out, source_of, to_float
 from aecodec.train.loop import Settings, read_checkpoint
-from aecodec.train.losses import gaussian_bits, run_codec
-from aecodec.train.noise import add_noise, camera_noise, local_level, low_pass, soften
+from aecodec.train.losses import run_codec
+from aecodec.train.noise import add_noise, camera_noise, coarsen, local_level, low_pass, soften
 from aecodec.train.parallel import CHUNK, Team
 from aecodec.train.start import start_from_pca
 from tests.conftest import photo, randomise
@@ -114,9 +116,24 @@ def test_camera_noise_grows_with_the_signal_in_raw_values_and_is_correlated_betw
     assert neighbours > 0.3
 
 
-def test_low_pass_noise_keeps_its_level() -> None:
+@pytest.mark.parametrize("width", [0.4, 1.1, 3.0])
+def test_low_pass_noise_keeps_its_level(width: float) -> None:
     torch.manual_seed(0)
-    assert low_pass(0.1 * torch.randn(3, 256, 256)).std().item() == pytest.approx(0.1, rel=0.03)
+    assert low_pass(0.1 * torch.randn(3, 256, 256), width).std().item() == pytest.approx(0.1, rel=0.05)
+
+
+def test_coarse_noise_is_weaker_and_has_blotches_more_so_in_colour() -> None:
+    torch.manual_seed(0)
+    white = 0.1 * torch.randn(3, 64, 64)
+    coarse = torch.stack([coarsen(white) for _ in range(40)])
+    assert 0.01 < coarse.std().item() < 0.1
+    brightness = coarse.mean(1, keepdim=True)
+
+    def correlation(noise: Tensor) -> float:
+        """Between pixels two apart."""
+        return ((noise[..., 2:] * noise[..., :-2]).mean() / noise.square().mean()).item()
+
+    assert 0.2 < correlation(brightness) < correlation(coarse - brightness)
 
 
 def test_softened_pictures_keep_size_and_range_and_have_gentler_edges() -> None:
