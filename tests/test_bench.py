@@ -245,6 +245,7 @@ def test_every_denoiser_removes_noise(name: str) -> None:
     noisy = denoise_bench.add_noise(clean, 25)
     error = [float(((p.astype(float) - clean) ** 2).mean()) for p in (found[0].run(noisy, 25.0), noisy)]
     assert error[0] < error[1] / 1.5
+    assert np.abs(found[0].run(clean, 0.0).astype(int) - clean).mean() < 1
 
 
 @pytest.mark.parametrize(

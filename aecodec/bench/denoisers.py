@@ -21,6 +21,7 @@ NAMES = ("nlm", "bm3d", "wavelet", "tv")
 # BM3D takes minutes a megapixel: it is no part of a run unless asked for.
 DEFAULT = tuple(name for name in NAMES if name != "bm3d")
 BLIND = "aecodec"
+MIN_SIGMA = 0.1  # told to peers that divide by it
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _bm3d() -> Method:
 
     def run(noisy: Pixels, sigma: float) -> Pixels:
         with np.errstate(divide="ignore", invalid="ignore"):  # what it warns of on a gray picture
-            return _rounded(bm3d.bm3d_rgb(noisy / 255, max(sigma, 0.1) / 255))
+            return _rounded(bm3d.bm3d_rgb(noisy / 255, max(sigma, MIN_SIGMA) / 255))
 
     return Method("bm3d", "BM3D", metadata.version("bm3d"), "bm3d_rgb, sigma given", run)
 
@@ -134,7 +135,7 @@ def _wavelet() -> Method:
 
     def run(noisy: Pixels, sigma: float) -> Pixels:
         options = {"method": "BayesShrink", "convert2ycbcr": True, "rescale_sigma": True, "channel_axis": -1}
-        return _rounded(restoration.denoise_wavelet(noisy / 255, sigma=sigma / 255, **options))
+        return _rounded(restoration.denoise_wavelet(noisy / 255, sigma=max(sigma, MIN_SIGMA) / 255, **options))
 
     settings = "scikit-image, BayesShrink in YCbCr, sigma given"
     return Method("wavelet", "wavelets", metadata.version("scikit-image"), settings, run)
@@ -144,7 +145,8 @@ def _tv() -> Method:
     restoration = _module("skimage.restoration", "scikit-image")
 
     def run(noisy: Pixels, sigma: float) -> Pixels:
-        return _rounded(restoration.denoise_tv_chambolle(noisy / 255, weight=0.7 * sigma / 255, channel_axis=-1))
+        weight = 0.7 * max(sigma, MIN_SIGMA) / 255
+        return _rounded(restoration.denoise_tv_chambolle(noisy / 255, weight=weight, channel_axis=-1))
 
     settings = "scikit-image, Chambolle, weight 0.7 sigma, sigma given"
     return Method("tv", "total variation", metadata.version("scikit-image"), settings, run)
