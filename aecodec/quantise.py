@@ -25,7 +25,7 @@ class Quantiser:
 
     Args:
         tables: Of the weights file.
-        error_bits: Price of an error, see ERROR_BITS; infinite for plain rounding.
+        error_bits: Price of an error, see ERROR_BITS.
     """
 
     def __init__(self, tables: Tables, error_bits: float = ERROR_BITS) -> None:

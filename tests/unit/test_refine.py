@@ -1,9 +1,11 @@
+import click
 import numpy as np
 import pytest
 import torch
 
 from aecodec import codec as codec_module
 from aecodec import imageio
+from aecodec.cli import encode
 from aecodec.codec import Codec
 from aecodec.imageio import Picture
 from aecodec.pixels import psnr
@@ -65,3 +67,11 @@ def test_refinement_leaves_decoding_as_it_was(tiny_codec: Codec) -> None:
 def test_an_effort_out_of_range_is_refused(tiny_codec: Codec, effort: int) -> None:
     with pytest.raises(ValueError, match=r"outside 0\.\.9"):
         tiny_codec.encode(photo(8, 8), 50, effort)
+
+
+def test_the_command_line_has_the_efforts_and_the_default_of_the_codec() -> None:
+    """It says them again, because it must not load the codec for --help."""
+    (option,) = [parameter for parameter in encode.params if parameter.name == "effort"]
+    assert isinstance(option.type, click.IntRange)
+    assert (option.type.min, option.type.max) == (0, len(codec_module.REFINEMENT_STEPS) - 1)
+    assert option.default == codec_module.DEFAULT_EFFORT
