@@ -74,7 +74,12 @@ def use_bfloat16(network: nn.Module) -> None:
     """
     for block in network.modules():
         if isinstance(block, (Block, Bottleneck)):
-            block.forward = torch.autocast("cpu", torch.bfloat16)(block.forward)  # type: ignore[method-assign]
+            compute_in_bfloat16(block)
+
+
+def compute_in_bfloat16(module: nn.Module) -> None:
+    """Compute all layers of a module in bfloat16 from now on; its weights stay float32."""
+    module.forward = torch.autocast("cpu", torch.bfloat16)(module.forward)  # type: ignore[method-assign]
 
 
 class Down(nn.Module):

@@ -20,7 +20,7 @@ from tqdm import tqdm
 from aecodec import pretrained
 from aecodec.errors import OutputError, WeightsError
 from aecodec.files import write_atomic
-from aecodec.layers import use_bfloat16
+from aecodec.layers import compute_in_bfloat16, use_bfloat16
 from aecodec.networks import CodecNetwork, DenoiserNetwork
 from aecodec.train import losses, parallel
 from aecodec.train.data import Batches, Pictures, held_out_patches
@@ -49,7 +49,8 @@ class Settings:
         seed: Of all random numbers.
         evaluate_minutes: Between two evaluations on the held-out pictures.
         processes: That share the batch.
-        bfloat16: Compute the residual branches of the blocks in bfloat16; weights and evaluations stay float32.
+        bfloat16: Compute the residual branches of the blocks, and the whole U-Net of the denoiser, in bfloat16; weights
+            and evaluations stay float32.
     """
 
     kind: str
@@ -275,6 +276,8 @@ def _start(settings: Settings, resume: Path | None, batches: Any) -> State:
     ema = deepcopy(model).requires_grad_(False)
     if settings.bfloat16:  # after the copy: the averaged model is evaluated in float32
         use_bfloat16(model)
+        if isinstance(model, DenoiserNetwork):  # it predicts the noise, of which 8 bits are enough
+            compute_in_bfloat16(model.unet)
     state = State(model, ema, optimizer)
     if content:
         try:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 # Shares of the pictures with each kind of noise; the rest has white noise.
-CLEAN_SHARE, LOW_PASS_SHARE, CAMERA_SHARE = 0.07, 0.06, 0.3
+CLEAN_SHARE, LOW_PASS_SHARE, CAMERA_SHARE = 0.05, 0.05, 0.22
 # Of the pictures with camera noise: softened, because cameras resolve less at full size than pictures that were scaled
 # down; and with coarse noise, as cameras leave it that have smoothed it, colours more than brightness.
 SOFT_SHARE, COARSE_SHARE = 0.5, 0.5
