@@ -79,7 +79,7 @@ def use_bfloat16(network: nn.Module) -> None:
 
 def compute_in_bfloat16(module: nn.Module) -> None:
     """Compute all layers of a module in bfloat16 from now on; its weights stay float32."""
-    module.forward = torch.autocast("cpu", torch.bfloat16)(module.forward)  # type: ignore[method-assign]
+    module.forward = torch.autocast("cpu", torch.bfloat16)(module.forward)
 
 
 class Down(nn.Module):
