@@ -21,11 +21,13 @@ from aecodec.networks import LATENT_STRIDE, CodecNetwork, interpolate
 from aecodec.rate import lmbda_of, run_passes
 from aecodec.tiling import Tile, channels_last, without_halo
 
-# Chosen on two pictures held out of training, 100 steps at quality 50: rates of 0.01 to 0.03 are within 0.6 % of each
-# other, 0.1 finds nothing; last temperatures of 0.2 and 0.5 are 0.4 % worse.
-LEARNING_RATE = 0.015  # in steps of the quantiser
+# Chosen on two pictures held out of training, at qualities 20, 50 and 80. 300 steps take 8.8 % off plain rounding, as
+# rate at equal PSNR; rates of 0.01 and 0.03, odds of 2.3, last temperatures of 0.15 and 0.6 take 0.3 to 1 % less.
+LEARNING_RATE = 0.02  # in steps of the quantiser
 TEMPERATURES = (1.0, 0.3)  # first and last
-ODDS_POWER = 2.3
+ODDS_POWER = 5.0
+# Refined latents pay off at a higher rate than the networks were trained for: 0.5 to 1 % against the lmbda of training.
+LMBDA_FACTOR = 1.3
 MARGIN = 1e-4  # probabilities stay this far from 0 and 1
 
 
@@ -80,11 +82,11 @@ class Refiner:
         start = without_halo(y, tile, 1, LATENT_STRIDE)
         height, width = start.shape[2:]
         start = F.pad(start, (0, -width % 4, 0, -height % 4))  # as the coding path pads it
-        lmbda = float(lmbda_of(t))
+        lmbda = LMBDA_FACTOR * float(lmbda_of(t))
         generator = torch.Generator(self._device).manual_seed(0)
         # Moved in steps of the quantiser, in which all elements matter about alike.
         moved = torch.zeros_like(start, requires_grad=True)
-        optimizer = torch.optim.Adam([moved], betas=(0.9, 0.99))
+        optimizer = torch.optim.Adam([moved], betas=(0.8, 0.99))
         for step in range(steps):
             progress = step / steps
             temperature = TEMPERATURES[0] * (TEMPERATURES[1] / TEMPERATURES[0]) ** progress
