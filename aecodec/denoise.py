@@ -71,7 +71,7 @@ class Denoiser:
             raise ValueError(f"strength {strength} or sigma {sigma} is outside 0..{MAX_STRENGTH} or 0..255")
         if strength == 0:
             return picture
-        x = tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)
+        x = tiling.mirror_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE)
         noise_map = self._noise_map(x) if sigma is None else _flat_map(x, sigma / 255)
         noise_map = noise_map * max(strength, 1.0)
         pixels = np.empty_like(picture.pixels)
@@ -89,7 +89,7 @@ class Denoiser:
     @torch.inference_mode()
     def estimate(self, picture: Picture) -> float:
         """Estimate the standard deviation of the noise, root mean square over the picture, on the 0-255 scale."""
-        noise_map = self._noise_map(tiling.pad_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE))
+        noise_map = self._noise_map(tiling.mirror_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE))
         return noise_map.double().square().mean().sqrt().item() * 255
 
     def _noise_map(self, x: Tensor) -> Tensor:

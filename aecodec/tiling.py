@@ -64,6 +64,17 @@ def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
     return F.pad(x[None], (0, right, 0, bottom), mode="replicate")[0] if bottom or right else x
 
 
+def mirror_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Mirror [C, H, W] at its last row and column until both sides are multiples: what is added has the same noise."""
+    for axis in (1, 2):
+        size = x.shape[axis]
+        if size % multiple:
+            period = max(2 * (size - 1), 1)
+            place = torch.arange(size + -size % multiple) % period
+            x = x.index_select(axis, torch.minimum(place, period - place))
+    return x
+
+
 def channels_last(x: Tensor) -> Tensor:
     """Lay [B, C, H, W] out as the CPU kernels like it best."""
     return x.contiguous(memory_format=torch.channels_last)

@@ -24,6 +24,16 @@ def test_padding_repeats_the_border() -> None:
     assert padded[0, 3].tolist() == [3.0, 4.0, 5.0, 5.0]
 
 
+def test_mirroring_turns_back_at_the_border() -> None:
+    x = torch.arange(6.0).reshape(1, 2, 3)
+    mirrored = tiling.mirror_to_multiple(x, 4)
+    assert mirrored.shape == (1, 4, 4)
+    assert mirrored[0, 0].tolist() == [0.0, 1.0, 2.0, 1.0]
+    assert mirrored[0, :, 0].tolist() == [0.0, 3.0, 0.0, 3.0]
+    assert tiling.mirror_to_multiple(torch.ones(1, 1, 1), 16).tolist() == torch.ones(1, 16, 16).tolist()
+    assert tiling.mirror_to_multiple(mirrored, 4) is mirrored
+
+
 def tiled(network: torch.nn.Module, x: torch.Tensor, side: int, halo: int, num: int, den: int) -> torch.Tensor:
     height, width = x.shape[1] * num // den, x.shape[2] * num // den
     whole = None
