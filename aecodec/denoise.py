@@ -107,12 +107,12 @@ class Denoiser:
 
 
 def _fit_level(noise_map: Tensor, x: Tensor) -> Tensor:
-    """Fit a noise map [1, H / 2, W / 2] by what noise of cameras depends on: brightness, and distance from the axis.
+    """Fit a noise map [1, H / 2, W / 2] by what the noise of cameras depends on: brightness, and place in the picture.
 
     The local map mistakes some texture for noise and some noise for texture; over a whole picture, that evens out. On
-    pictures held out of training the mean of the map and its fit lost half as much against the true map as the map
-    alone, with white noise and with that of cameras. The fit alone is no better there, and worse by 1 dB where noise
-    differs between parts of a picture.
+    pictures held out of training the mean of map and fit brought 0.005 to 0.05 dB with white noise and with that of
+    cameras, and 0.7 dB where one half was noisier than the other. The fit alone brought 0.04 dB more with the noise of
+    cameras, but cost 0.6 dB in that last case.
 
     Args:
         noise_map: To be fitted, by least squares.

@@ -65,6 +65,14 @@ def test_the_noise_estimate_tells_clean_from_noisy(denoiser: Denoiser) -> None:
     assert denoiser.estimate(Picture(flat)) < 2
 
 
+@pytest.mark.parametrize("shape", [(64, 64, 3), (65, 81, 3), (17, 33, 3)])
+def test_the_noise_estimate_does_not_depend_on_the_sides(denoiser: Denoiser, shape: tuple[int, int, int]) -> None:
+    """Sides that are no multiples of 16 are filled up, with as much noise as there is."""
+    noise = np.random.default_rng(0).normal(0, 25, shape)
+    noisy = Picture((120 + noise).round().clip(0, 255).astype(np.uint8))
+    assert denoiser.estimate(noisy) == pytest.approx(noise.std(), rel=0.05)
+
+
 def test_the_noisy_sample_becomes_much_smoother(denoiser: Denoiser) -> None:
     noisy = imageio.read((SAMPLES / "receipt_noisy.png").read_bytes(), "receipt_noisy.png")
     clean = denoiser.denoise(noisy)
