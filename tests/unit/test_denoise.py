@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from aecodec.denoise import _fit_level
+from aecodec.denoise import Denoiser, _fit_level
+from aecodec.networks import DenoiserNetwork
 
 
 def ramp(height: int, width: int) -> Tensor:
@@ -36,3 +37,11 @@ def test_no_level_is_below_zero() -> None:
     x = ramp(64, 256)
     level = (half(x) > 0.9).float()
     assert _fit_level(level, x).min() >= 0
+
+
+def test_half_of_the_map_is_local_and_half_its_fit() -> None:
+    network, x = DenoiserNetwork(), torch.rand(3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        local = network.estimator(x[None] - 0.5)[0]
+        found = Denoiser(network)._noise_map(x)
+    assert found == pytest.approx((local + _fit_level(local, x)) / 2, abs=1e-5)

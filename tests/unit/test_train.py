@@ -13,9 +13,9 @@ from aecodec.cli import cli
 from aecodec.codec import Codec
 from aecodec.denoise import Denoiser
 from aecodec.errors import PictureError, WeightsError
-from aecodec.networks import CodecConfig, CodecNetwork
+from aecodec.networks import CodecConfig, CodecNetwork, DenoiserNetwork
 from aecodec.rate import gaussian_bits
-from aecodec.train import loop, parallel
+from aecodec.train import loop, losses, parallel
 from aecodec.train.data import Batches, Pictures, choose_held_out, source_of, to_float
 from aecodec.train.loop import Settings, read_checkpoint
 from aecodec.train.losses import run_codec
@@ -92,6 +92,14 @@ def test_training_starts_at_block_transform_coding() -> None:
         out = run_codec(model, x, torch.ones(8), noise=False)
     assert (out.x_hat - x).square().mean().sqrt().item() * 255 < 8
     assert out.bpp_est().mean().item() < 6
+
+
+def test_a_clean_picture_that_passes_unharmed_leaves_finite_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "add_noise", lambda clean: (clean, clean, torch.zeros_like(clean[:, :1])))
+    network = DenoiserNetwork()  # its last layer starts at zero: the identity
+    loss, _ = losses.denoiser_loss(network, torch.rand(2, 3, 32, 32))
+    loss.backward()
+    assert all(p.grad.isfinite().all() for p in network.parameters() if p.grad is not None)
 
 
 def test_noise_has_the_level_that_the_map_says() -> None:
