@@ -58,6 +58,14 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             help="Side of the patches in pixels; give it again for the sizes to grow to.",
         ),
         click.option(
+            "--grow-at",
+            type=Finite(0, 1),
+            multiple=True,
+            metavar="SHARE",
+            show_default="0.65, 0.9, 0.97, ...",
+            help="Share of the run after which the next size of --patch begins; once for each.",
+        ),
+        click.option(
             "--cooldown",
             type=Finite(0, 1),
             default=0.4,
@@ -70,6 +78,13 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             default=1e-3,
             show_default=True,
             help="Learning rate of Adam after warm-up.",
+        ),
+        click.option(
+            "--ema",
+            type=Finite(0, 1, max_open=True),
+            default=0.998,
+            show_default=True,
+            help="Decay per step of the averaged weights, which are those that export writes.",
         ),
         click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use."),
@@ -144,8 +159,10 @@ def _train(
     held_out: Path | None,
     batch: int,
     patch: tuple[int, ...],
+    grow_at: tuple[float, ...],
     cooldown: float,
     lr: float,
+    ema: float,
     seed: int,
     threads: int | None,
     processes: int,
@@ -155,13 +172,16 @@ def _train(
 
     from aecodec.networks import DENOISER_STRIDE, HYPER_STRIDE
     from aecodec.train.data import choose_held_out
-    from aecodec.train.loop import Settings, train
+    from aecodec.train.loop import Settings, growth, train
 
     if threads is not None:
         torch.set_num_threads(threads)
     stride = HYPER_STRIDE if kind == "codec" else DENOISER_STRIDE
     if any(side % stride for side in patch) or list(patch) != sorted(patch):
         raise click.UsageError(f"--patch: give multiples of {stride}, from small to large")
+    grow_at = grow_at or growth(len(patch))
+    if len(grow_at) != len(patch) - 1 or list(grow_at) != sorted(grow_at):
+        raise click.UsageError("--grow-at: give a share for each --patch but the first, from small to large")
     if batch % processes:
         raise click.UsageError(f"--batch: {batch} patches cannot be shared evenly by {processes} processes")
     settings = Settings(
@@ -169,8 +189,10 @@ def _train(
         minutes=minutes,
         batch=batch,
         patches=patch,
+        grow_at=grow_at,
         lr=lr,
         cooldown=cooldown,
+        ema=ema,
         seed=seed,
         processes=processes,
         bfloat16=bfloat16,

@@ -17,7 +17,7 @@ from aecodec.networks import CodecConfig, CodecNetwork, DenoiserNetwork
 from aecodec.rate import gaussian_bits
 from aecodec.train import loop, losses, parallel
 from aecodec.train.data import Batches, Pictures, choose_held_out, source_of, to_float
-from aecodec.train.loop import Settings, read_checkpoint
+from aecodec.train.loop import Settings, growth, read_checkpoint
 from aecodec.train.losses import run_codec
 from aecodec.train.noise import add_noise, camera_noise, coarsen, local_level, low_pass, soften
 from aecodec.train.parallel import CHUNK, Team
@@ -166,6 +166,7 @@ def test_the_schedule_warms_up_cools_down_and_grows_the_patches() -> None:
     assert settings.lr_at(0, 0) < settings.lr_at(0.1, 1000) == settings.lr_at(0.5, 1000) == settings.lr
     assert settings.lr_at(0.75, 1000) == pytest.approx(settings.lr / 2)
     assert [settings.patch_at(p) for p in (0, 0.5, 0.95)] == [64, 128, 128]
+    assert growth(1) == () and growth(3) == (0.65, 0.9) and growth(4) == (0.65, 0.9, 0.971)
 
 
 def test_the_command_trains_resumes_and_exports_a_codec_that_works(pictures: Path, tmp_path: Path) -> None:
@@ -173,6 +174,7 @@ def test_the_command_trains_resumes_and_exports_a_codec_that_works(pictures: Pat
     held_out = tmp_path / "held-out.txt"
     held_out.write_text("sea_0.png\n")
     command = ["train", "codec", "--data", str(pictures), "--minutes", "0.01", "--batch", "2", "--patch", "64"]
+    command += ["--patch", "128", "--grow-at", "0.99", "--ema", "0.9"]
     command += ["--held-out", str(held_out), "-o", str(checkpoint)]
     steps = []
     for resume in ([], ["--resume", str(checkpoint)]):
@@ -181,6 +183,7 @@ def test_the_command_trains_resumes_and_exports_a_codec_that_works(pictures: Pat
         assert "q35_psnr_db" in result.stderr
         content = read_checkpoint(checkpoint)
         steps.append((content["step"], content["seconds"]))
+        assert (*content["settings"]["grow_at"], content["settings"]["ema"]) == (0.99, 0.9)
     assert 0 < steps[0][0] < steps[1][0]
     assert steps[0][1] < steps[1][1]
     assert "held-out,q60_bpp" in checkpoint.with_suffix(".csv").read_text()
@@ -224,8 +227,8 @@ def test_a_process_that_fails_ends_the_run_instead_of_hanging_it() -> None:
 def test_bfloat16_rounds_the_residual_branches_of_the_model_and_leaves_the_averages_in_float32() -> None:
     state = loop._start(Settings("denoiser", 1, bfloat16=True), None, iter(()))
     randomise(state.model, std=0.2)
-    mine, averaged = (network.unet.encoders[0][0] for network in (state.model, state.ema))
-    x = torch.randn(1, 48, 8, 8)
+    mine, averaged = (network.estimator.fine[4] for network in (state.model, state.ema))
+    x = torch.randn(1, mine.spatial.in_channels, 8, 8)
     exact = type(mine).forward(mine, x)
     with torch.no_grad():
         rounded = mine(x)
