@@ -89,7 +89,9 @@ class Denoiser:
     @torch.inference_mode()
     def estimate(self, picture: Picture) -> float:
         """Estimate the standard deviation of the noise, root mean square over the picture, on the 0-255 scale."""
-        noise_map = self._noise_map(tiling.mirror_to_multiple(to_tensor(picture.pixels), DENOISER_STRIDE))
+        x = to_tensor(picture.pixels)
+        noise_map = self._noise_map(tiling.mirror_to_multiple(x, DENOISER_STRIDE))
+        noise_map = noise_map[:, : (x.shape[1] + 1) // 2, : (x.shape[2] + 1) // 2]  # without what was mirrored
         return noise_map.double().square().mean().sqrt().item() * 255
 
     def _noise_map(self, x: Tensor) -> Tensor:
