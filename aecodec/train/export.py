@@ -47,11 +47,22 @@ def export(checkpoint: Path, output: Path) -> str:
         "recipe": {**content["settings"], "steps": content["step"], "total_minutes": content["seconds"] / 60},
         "held_out": content["figures"],
     }
-    data = save(tensors, {key: json.dumps(value) for key, value in metadata.items()})
+    data = _in_order(save(tensors, {key: json.dumps(value) for key, value in metadata.items()}))
     write_atomic(output, data)
     digest = hashlib.sha256(data).hexdigest()
     _list(output, digest)
     return digest
+
+
+def _in_order(data: bytes) -> bytes:
+    """Sort the header of a safetensors file, whose metadata come in random order: equal weights make equal files.
+
+    Else a second export of a checkpoint could not decode the files of the first, which name the weights by their hash.
+    """
+    size = int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # the tensors stay aligned
+    return len(header).to_bytes(8, "little") + header + data[8 + size :]
 
 
 def _list(output: Path, digest: str) -> None:
