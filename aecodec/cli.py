@@ -77,6 +77,7 @@ class Options:
     quiet: bool
     threads: int | None
     device: str
+    weights: Path | None
 
 
 def shared_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -96,6 +97,12 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--quiet", is_flag=True, help="Report failures only."),
         click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads to use."),
         click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, mps."),
+        click.option(
+            "--weights",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Weights of your own, from `aecodec train export`; .aec files need those that made them.",
+        ),
     ]
     for decorate in reversed(options):
         bundled = decorate(bundled)
@@ -130,7 +137,7 @@ def cli() -> None:
     metavar="N",
     default=1,
     show_default=True,
-    help="0 and 1 are fast; 2 to 9 make smaller files in up to a thousand times the time.",
+    help="0 and 1 are fast; 2 to 9 need fewer bytes for the same fidelity, in up to a thousand times the time.",
 )
 @click.option("--denoise", "denoise_first", is_flag=True, help="Denoise first: noise costs more bytes than all else.")
 @shared_options
@@ -147,7 +154,8 @@ def encode(
 
     photo.png becomes photo.aec beside it, photos/ becomes photos-encoded/. With --strip, alpha is kept.
     A target searches the quality for each picture, to within 1.5 % of the size or 0.05 dB; it takes a few times
-    as long. Effort 0 rounds, 1 weighs bytes against error, 2 to 9 refine the code of each picture step by step.
+    as long. Effort 0 rounds, 1 weighs bytes against error, 2 to 9 refine the code of each picture step by step;
+    at the same quality they may gain fidelity instead of bytes, which a target turns into either.
 
     \b
     Examples:
@@ -169,7 +177,7 @@ def encode(
         from aecodec.denoise import Denoiser
 
         _prepare_torch(options)
-        codec = Codec.load(options.device)
+        codec = Codec.load(options.device, options.weights)
         denoiser = Denoiser.load(options.device) if denoise_first else None
 
         def convert(data: bytes, job: Job) -> Result:
@@ -232,7 +240,7 @@ def decode(options: Options, suffix: str | None) -> None:
         from aecodec.codec import Codec
 
         _prepare_torch(options)
-        codec = Codec.load(options.device)
+        codec = Codec.load(options.device, options.weights)
 
         def convert(data: bytes, job: Job) -> Result:
             started = time.perf_counter()
@@ -293,7 +301,7 @@ def denoise(options: Options, sigma: float | None, strength: float, tile: int) -
         from aecodec.denoise import Denoiser
 
         _prepare_torch(options)
-        denoiser = Denoiser.load(options.device, tile=tile - tile % 16)
+        denoiser = Denoiser.load(options.device, options.weights, tile - tile % 16)
 
         def convert(data: bytes, job: Job) -> Result:
             started = time.perf_counter()

@@ -55,7 +55,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             multiple=True,
             default=(128, 192, 256),
             show_default=True,
-            help="Side of the patches in pixels; give it again for the sizes to grow to.",
+            help="Side of the patches in pixels, a multiple of 64 (denoiser: 16); again for the sizes to grow to.",
         ),
         click.option(
             "--grow-at",
@@ -63,7 +63,7 @@ def _training_options(command: Callable[..., None]) -> Callable[..., None]:
             multiple=True,
             metavar="SHARE",
             show_default="0.65, 0.9, 0.97, ...",
-            help="Share of the run after which the next size of --patch begins; once for each.",
+            help="Share of the run after which the next --patch begins; once for each but the first.",
         ),
         click.option(
             "--cooldown",
@@ -180,7 +180,7 @@ def _train(
     if any(side % stride for side in patch) or list(patch) != sorted(patch):
         raise click.UsageError(f"--patch: give multiples of {stride}, from small to large")
     grow_at = grow_at or growth(len(patch))
-    if len(grow_at) != len(patch) - 1 or list(grow_at) != sorted(grow_at):
+    if len(grow_at) != len(patch) - 1 or list(grow_at) != sorted(set(grow_at)):
         raise click.UsageError("--grow-at: give a share for each --patch but the first, from small to large")
     if batch % processes:
         raise click.UsageError(f"--batch: {batch} patches cannot be shared evenly by {processes} processes")

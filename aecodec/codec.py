@@ -193,7 +193,7 @@ class Codec:
         if header.model_id != self.model_id:
             raise ModelError(
                 f"made with other weights ({header.model_id.hex()}, these are {self.model_id.hex()}); "
-                "decode it with the release that made it"
+                "decode it with the release, or the --weights, that made it"
             )
         alpha = None if file.alpha is None else imageio.unpack_alpha(file.alpha, header.width, header.height)
         pixels = self._synthesise(self._decode_tiles(file), header)

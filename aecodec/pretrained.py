@@ -85,7 +85,8 @@ def load(kind: str, path: Path | None = None) -> Weights:
         network = build(kind, metadata["config"])
         network.load_state_dict({k: v.float() for k, v in tensors.items() if not k.startswith(TABLE_PREFIX)})
     except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise WeightsError(f"{path}: is damaged or made by another release; install aecodec again") from error
+        remedy = "install aecodec again" if shipped else "export it again"
+        raise WeightsError(f"{path}: is damaged or made by another release; {remedy}") from error
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Weights(network, tables, digest[:MODEL_ID_BYTES], metadata)
 

@@ -41,7 +41,7 @@ def install_stand_ins() -> None:
         model_id = b"fake"
 
         @classmethod
-        def load(cls, device: str = "cpu") -> Codec:
+        def load(cls, device: str = "cpu", weights: Path | None = None) -> Codec:
             return cls()
 
         def encode(self, picture: imageio.Picture, quality: float, effort: int, progress: Progress) -> bytes:
@@ -370,6 +370,7 @@ def test_sigma_and_strength_reach_the_denoiser() -> None:
         "denoise a.png --strength inf",
         "encode a.png --effort 10",
         "encode a.png --effort 1.5",
+        "encode a.png --weights missing.safetensors",
         "encode a.png --target-size 0",
         "encode a.png --target-size 9.5",
         "encode a.png --target-size -3k",
@@ -419,7 +420,7 @@ def test_missing_weights_end_the_run_with_one_line(monkeypatch: pytest.MonkeyPat
     picture("a.png")
     picture("b.png")
 
-    def load(device: str = "cpu") -> None:
+    def load(device: str, weights: Path | None) -> None:
         raise WeightsError("codec.safetensors: is damaged; install aecodec again")
 
     monkeypatch.setattr(sys.modules["aecodec.codec"].Codec, "load", load)

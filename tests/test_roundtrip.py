@@ -1,18 +1,21 @@
 """What goes in comes out: any size, any mode, every quality, with alpha and metadata."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from aecodec import container
+from aecodec import container, imageio
+from aecodec.cli import cli
 from aecodec.codec import Codec
 from aecodec.denoise import Denoiser
 from aecodec.errors import FormatError, ModelError, TargetError
 from aecodec.imageio import Picture
 from aecodec.networks import DenoiserNetwork
 from aecodec.pixels import psnr
-from tests.conftest import TINY_DENOISER, photo, randomise
+from tests.conftest import ROOT, TINY_DENOISER, photo, randomise
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (33, 2), (15, 17), (64, 64), (65, 129), (31, 300)])
@@ -87,6 +90,20 @@ def test_a_file_of_other_weights_is_named_as_such(tiny_codec: Codec) -> None:
     other.__dict__.update(tiny_codec.__dict__, model_id=b"else")
     with pytest.raises(ModelError, match="made with other weights \\(74696e79"):
         other.decode(data)
+
+
+def test_the_commands_take_weights_of_ones_own(tmp_path: Path) -> None:
+    source, coded, decoded = (str(tmp_path / name) for name in ("a.png", "a.aec", "b.png"))
+    Path(source).write_bytes(imageio.write(photo(20, 30), "PNG"))
+    mine = ["--weights", str(ROOT / "tests" / "vectors" / "v1" / "codec.safetensors")]
+    assert CliRunner().invoke(cli, ["encode", source, "-o", coded, *mine]).exit_code == 0
+    without = CliRunner().invoke(cli, ["decode", coded, "-o", decoded])
+    assert without.exit_code == 1 and "made with other weights" in without.stderr
+    assert CliRunner().invoke(cli, ["decode", coded, "-o", decoded, *mine]).exit_code == 0
+    expected = Codec.load(weights=Path(mine[1])).decode(Path(coded).read_bytes())
+    assert np.array_equal(imageio.read(Path(decoded).read_bytes(), "b").pixels, expected.pixels)
+    wrong = CliRunner().invoke(cli, ["denoise", source, *mine])
+    assert wrong.exit_code == 1 and "holds no weights of the denoiser" in wrong.stderr
 
 
 def test_a_payload_that_the_checksum_cannot_catch_is_still_a_format_error(tiny_codec: Codec) -> None:
