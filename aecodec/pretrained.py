@@ -77,7 +77,7 @@ def load(kind: str, path: Path | None = None) -> Weights:
     if shipped:
         _verify(path, digest)
     try:
-        metadata = _metadata(data)
+        metadata = {key: json.loads(value) for key, value in split_header(data)[0]["__metadata__"].items()}
         if metadata.get("format") != FORMAT or metadata.get("kind") != kind:
             raise WeightsError(f"{path}: holds no weights of the {kind}; name the right file")
         tensors = load_tensors(data)
@@ -110,11 +110,14 @@ def _verify(path: Path, digest: bytes) -> None:
         raise WeightsError(f"{path}: does not have the listed checksum; install aecodec again")
 
 
-def _metadata(data: bytes) -> dict[str, Any]:
-    """Read the JSON values out of the header of a safetensors file."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    return {key: json.loads(value) for key, value in header["__metadata__"].items()}
+def split_header(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Split a safetensors file into its header and the bytes of its tensors.
+
+    Raises:
+        ValueError: The header is no JSON.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
 
 
 def _tables(tensors: dict[str, torch.Tensor]) -> Tables | None:

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from aecodec import tables
 from aecodec.errors import OutputError
 from aecodec.files import write_atomic
-from aecodec.pretrained import FORMAT, TABLE_PREFIX
+from aecodec.pretrained import FORMAT, TABLE_PREFIX, split_header
 from aecodec.train.loop import read_checkpoint
 
 
@@ -59,10 +59,10 @@ def _in_order(data: bytes) -> bytes:
 
     Else a second export of a checkpoint could not decode the files of the first, which name the weights by their hash.
     """
-    size = int.from_bytes(data[:8], "little")
-    header = json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True, separators=(",", ":")).encode()
+    content, tensors = split_header(data)
+    header = json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)  # the tensors stay aligned
-    return len(header).to_bytes(8, "little") + header + data[8 + size :]
+    return len(header).to_bytes(8, "little") + header + tensors
 
 
 def _list(output: Path, digest: str) -> None:
